@@ -1,0 +1,28 @@
+//! The bounds that both halves keep: how much of a path, an argv or an environment is taken.
+
+/// Longest resolved path in bytes, the kernel's own `PATH_MAX`.
+pub const PATH_MAX: usize = 4096;
+/// Longest single path component with its NUL.
+pub const NAME_MAX: usize = 256;
+/// Most components that a path walk follows before it says "truncated".
+pub const PATH_COMPONENTS: u32 = 512;
+/// Bytes of argv or environment that travel inside the exec record itself.
+pub const EXEC_INLINE: usize = 4096;
+/// Bytes of argv or environment in one [`ExecChunk`](crate::wire::ExecChunk) record.
+pub const EXEC_CHUNK: usize = 8192;
+/// Most chunk records of argv for one exec: with the inline part, 36 KiB.
+pub const ARGV_CHUNKS: u32 = 4;
+/// Most chunk records of environment for one exec.
+pub const ENV_CHUNKS: u32 = 4;
+/// Longest string taken from a tracepoint or a syscall argument (script, cgroup path, link target).
+pub const STRING_MAX: usize = 4096;
+/// Most watched cgroups, agents' children included.
+pub const CGROUPS: u32 = 65_536;
+/// Most watched processes alive at once.
+pub const TASKS: u32 = 65_536;
+/// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.
+pub const LRU: u32 = 16_384;
+/// Nanoseconds in which one ring wakes userspace at most once.
+pub const WAKE_WINDOW: u64 = 500_000;
+/// Nanoseconds in which a process that opens one inode for writing again is not reported again.
+pub const DEDUPE_WINDOW: u64 = 1_000_000_000;

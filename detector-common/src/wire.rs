@@ -1,0 +1,336 @@
+//! The records that travel through the ring buffers, each a [`Header`], a body and a tail of bytes.
+
+/// What a record says. Never renumbered.
+#[repr(u16)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A program was executed: [`Exec`].
+    Exec = 1,
+    /// More argv or environment of an exec that follows: [`ExecChunk`].
+    ExecChunk = 2,
+    /// A process was created: [`Fork`].
+    Fork = 3,
+    /// A process ended: [`Exit`].
+    Exit = 4,
+    /// connect(2) was asked for: [`Socket`].
+    Connect = 5,
+    /// A TCP connect succeeded or failed: [`Socket`].
+    ConnectResult = 6,
+    /// A datagram goes to an address of its own: [`Socket`].
+    Send = 7,
+    /// A local address was bound: [`Socket`].
+    Bind = 8,
+    /// A TCP socket listens: [`Socket`].
+    Listen = 9,
+    /// A file was opened for writing or created: [`File`].
+    FileOpen = 10,
+    /// A file was truncated by path or descriptor: [`File`].
+    FileTruncate = 11,
+    /// A name was moved: [`File`].
+    FileRename = 12,
+    /// A hard link was made: [`File`].
+    FileLink = 13,
+    /// A symbolic link was made: [`File`].
+    FileSymlink = 14,
+    /// A name was removed: [`File`].
+    FileUnlink = 15,
+    /// Permission bits were changed: [`File`].
+    FileChmod = 16,
+    /// A process became leader of a new session: header only.
+    Setsid = 17,
+    /// A process was moved to another control group: [`Cgroup`].
+    CgroupMove = 18,
+    /// A control group was made: [`Cgroup`].
+    CgroupCreate = 19,
+    /// A control group was removed: [`Cgroup`].
+    CgroupRemove = 20,
+}
+
+impl Kind {
+    /// Every kind, in the order of their numbers.
+    pub const ALL: &'static [Self] = &[
+        Self::Exec,
+        Self::ExecChunk,
+        Self::Fork,
+        Self::Exit,
+        Self::Connect,
+        Self::ConnectResult,
+        Self::Send,
+        Self::Bind,
+        Self::Listen,
+        Self::FileOpen,
+        Self::FileTruncate,
+        Self::FileRename,
+        Self::FileLink,
+        Self::FileSymlink,
+        Self::FileUnlink,
+        Self::FileChmod,
+        Self::Setsid,
+        Self::CgroupMove,
+        Self::CgroupCreate,
+        Self::CgroupRemove,
+    ];
+
+    /// The kind with this number, if there is one.
+    pub fn from_u16(number: u16) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| *kind as u16 == number)
+    }
+}
+
+/// Bits of [`Header::flags`].
+pub mod flag {
+    /// The path of the record did not fit and lacks its first components.
+    pub const PATH_TRUNCATED: u16 = 1;
+    /// argv is longer than what was taken.
+    pub const ARGV_TRUNCATED: u16 = 1 << 1;
+    /// The environment is longer than what was taken.
+    pub const ENV_TRUNCATED: u16 = 1 << 2;
+    /// The working directory did not fit.
+    pub const CWD_TRUNCATED: u16 = 1 << 3;
+    /// A file was created by this operation.
+    pub const CREATED: u16 = 1 << 4;
+    /// The path comes from a user string and a directory, not from a struct file.
+    pub const PATH_FROM_STRING: u16 = 1 << 5;
+    /// The process came into a watched cgroup (of a [`Cgroup`](super::Cgroup) move).
+    pub const JOINED: u16 = 1 << 6;
+    /// The process left every watched cgroup.
+    pub const LEFT: u16 = 1 << 7;
+    /// Memory of the process could not be read.
+    pub const UNREADABLE: u16 = 1 << 8;
+}
+
+/// The first bytes of every record.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// CLOCK_BOOTTIME, nanoseconds.
+    pub time: u64,
+    /// Control group of the acting task (cgroup2 directory inode).
+    pub cgroup: u64,
+    /// CLOCK_BOOTTIME at which the process started, nanoseconds.
+    pub start: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Agent that the process belongs to; 0 for none.
+    pub agent: u32,
+    /// Bytes of the whole record.
+    pub size: u32,
+    /// A [`Kind`].
+    pub kind: u16,
+    /// Bits of [`flag`].
+    pub flags: u16,
+    /// User id in the initial user namespace.
+    pub uid: u32,
+}
+
+/// A program was executed. Tail: exe path, cwd path, script, argv, environment, in that order.
+///
+/// Paths are components from the leaf up, each with its NUL: `xmrig\0tmp\0` is `/tmp/xmrig`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exec {
+    /// Inode of the executable.
+    pub inode: u64,
+    /// Device of the executable, as the kernel numbers it.
+    pub dev: u32,
+    /// Link count; 0 for a deleted file or a memfd.
+    pub nlink: u32,
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Parent process id.
+    pub ppid: u32,
+    /// Group id in the initial user namespace.
+    pub gid: u32,
+    /// Bytes of argv in user memory, all of it.
+    pub argv_total: u32,
+    /// Bytes of environment in user memory, all of it.
+    pub env_total: u32,
+    /// Bytes of argv in this record.
+    pub argv_len: u16,
+    /// Bytes of environment in this record.
+    pub env_len: u16,
+    /// Bytes of the exe path.
+    pub path_len: u16,
+    /// Bytes of the cwd path.
+    pub cwd_len: u16,
+    /// Bytes of the script path, 0 where the executable is no script.
+    pub script_len: u16,
+    /// Zero.
+    pub pad: [u16; 3],
+    /// Parent's CLOCK_BOOTTIME start, nanoseconds.
+    pub parent_start: u64,
+    /// Name of the task as the kernel keeps it.
+    pub comm: [u8; 16],
+}
+
+/// What an [`ExecChunk`] continues.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// argv.
+    Argv = 0,
+    /// Environment.
+    Env = 1,
+}
+
+/// A further part of argv or environment; sent before the [`Exec`] record that it belongs to.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExecChunk {
+    /// A [`Stream`].
+    pub stream: u32,
+    /// Where the bytes stand in the stream.
+    pub offset: u32,
+    /// Bytes in the tail.
+    pub len: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// A process was created by the process of the header.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Fork {
+    /// The child's start.
+    pub child_start: u64,
+    /// The child's process id.
+    pub child_pid: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// A process ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Exit {
+    /// wait(2) status: exit code in the second byte, signal in the first.
+    pub status: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// A socket operation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Socket {
+    /// Socket cookie; joins a result to its connect.
+    pub cookie: u64,
+    /// Remote address; IPv4 in the first four bytes.
+    pub remote: [u8; 16],
+    /// Local address, likewise; zero where unknown.
+    pub local: [u8; 16],
+    /// Remote port.
+    pub remote_port: u16,
+    /// Local port; 0 where not chosen yet.
+    pub local_port: u16,
+    /// AF_INET or AF_INET6.
+    pub family: u16,
+    /// IPPROTO_*.
+    pub protocol: u16,
+    /// errno of a failed connect, 0 for success.
+    pub errno: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// A file operation. Tail: four byte strings with the lengths of [`Self::lens`].
+///
+/// 0: the directory (or, for an open, the file) as a path walk; 1: the name given below it;
+/// 2 and 3: the same for the second name of rename and link. A symlink's target is string 3.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct File {
+    /// Inode; 0 where the operation has no struct file.
+    pub inode: u64,
+    /// Device as the kernel numbers it.
+    pub dev: u32,
+    /// Type and permission bits; for chmod the bits asked for.
+    pub mode: u32,
+    /// O_* flags of an open, RENAME_* of a rename, AT_* of an unlink.
+    pub oflags: u32,
+    /// Link count.
+    pub nlink: u32,
+    /// Bytes of the four strings.
+    pub lens: [u16; 4],
+}
+
+/// A control group operation. Tail: the path below the cgroup2 mount.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cgroup {
+    /// The control group made, removed or moved to.
+    pub id: u64,
+    /// Its parent, for a creation.
+    pub parent: u64,
+    /// The process that was moved: its start.
+    pub moved_start: u64,
+    /// The process that was moved.
+    pub moved_pid: u32,
+    /// Bytes of the path.
+    pub path_len: u32,
+}
+
+/// Key of the loss counters: which agent lost how many of which kind.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LossKey {
+    /// Agent.
+    pub agent: u32,
+    /// [`Kind`] as a number.
+    pub kind: u32,
+}
+
+/// What the kernel remembers of a watched process.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tag {
+    /// Its agent.
+    pub agent: u32,
+    /// 1 once it left every watched cgroup.
+    pub left: u32,
+}
+
+/// What the kernel remembers of an outgoing socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketOwner {
+    /// Start of the process.
+    pub start: u64,
+    /// Its control group.
+    pub cgroup: u64,
+    /// Process id.
+    pub pid: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Agent.
+    pub agent: u32,
+    /// User id.
+    pub uid: u32,
+}
+
+/// Key of the open dedupe.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OpenKey {
+    /// Inode.
+    pub inode: u64,
+    /// Device.
+    pub dev: u32,
+    /// Process.
+    pub pid: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Header>() == 48);
+    assert!(size_of::<Exec>() == 80);
+    assert!(size_of::<ExecChunk>() == 16);
+    assert!(size_of::<Fork>() == 16);
+    assert!(size_of::<Exit>() == 8);
+    assert!(size_of::<Socket>() == 56);
+    assert!(size_of::<File>() == 32);
+    assert!(size_of::<Cgroup>() == 32);
+    assert!(size_of::<SocketOwner>() == 32);
+    assert!(size_of::<OpenKey>() == 16);
+};

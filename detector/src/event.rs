@@ -1,0 +1,333 @@
+//! What happened, as owned and typed values: the only language that the rooms behind the kernel speak.
+//!
+//! Strings come from the kernel and are hostile: bytes that are no UTF-8 are written `\xNN` by
+//! [`text`], so that every later room may treat them as text.
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+mod id;
+mod text;
+
+pub use id::{AgentId, CgroupId, Nanos, ProcessId, Ticks};
+pub use text::text;
+
+/// One thing that a watched process did, or that was done to a watched control group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When the kernel saw it; nanoseconds since the Unix epoch.
+    pub time: Nanos,
+    /// When userspace took it from the ring; [`Event::time`] where nobody did.
+    pub received: Nanos,
+    /// Agent that the acting process belongs to.
+    pub agent: AgentId,
+    /// The acting process.
+    pub process: ProcessId,
+    /// The acting thread.
+    pub thread: u32,
+    /// User id in the initial user namespace.
+    pub uid: u32,
+    /// Control group of the acting process at that moment.
+    pub cgroup: CgroupId,
+    /// What it did.
+    pub kind: EventKind,
+}
+
+/// The closed list of what an event can be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A program was executed.
+    Exec(Arc<Exec>),
+    /// A process was created.
+    Fork(Fork),
+    /// A process ended.
+    Exit(Exit),
+    /// A connect was asked for; [`EventKind::ConnectResult`] follows for TCP.
+    Connect(Flow),
+    /// A TCP connect ended.
+    ConnectResult(FlowResult),
+    /// A datagram went to an address of its own.
+    Send(Flow),
+    /// A local address was bound.
+    Bind(Endpoint),
+    /// A TCP socket listens.
+    Listen(Endpoint),
+    /// A file was touched.
+    File(FileEvent),
+    /// The process leads a new session.
+    Setsid,
+    /// A process was moved between control groups.
+    CgroupMove(CgroupMove),
+    /// A control group was made.
+    CgroupCreate(CgroupChange),
+    /// A control group was removed.
+    CgroupRemove(CgroupChange),
+    /// The sensor itself lost events.
+    Lost(Lost),
+}
+
+/// A program was executed. Facts come from the new address space and the opened executable.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Exec {
+    /// Resolved path of the executable: the interpreter, where a script was run.
+    pub exe: Box<str>,
+    /// Inode of the executable.
+    pub inode: u64,
+    /// Device of the executable, `major << 20 | minor` as the kernel keeps it.
+    pub dev: u32,
+    /// Link count; 0 for a deleted file and for a memfd.
+    pub nlink: u32,
+    /// File type and permission bits.
+    pub mode: u32,
+    /// Arguments, the program's own name first.
+    pub argv: Vec<Box<str>>,
+    /// Bytes of argv in memory where not all of it was taken.
+    pub argv_truncated: Option<u32>,
+    /// Working directory.
+    pub cwd: Box<str>,
+    /// Path given to execve of a script that `exe` interprets.
+    pub script: Option<Box<str>>,
+    /// Parent process.
+    pub parent: ProcessId,
+    /// Group id.
+    pub gid: u32,
+    /// Task name.
+    pub comm: Box<str>,
+    /// Environment variables that decide which code runs, of [`Exec::WATCHED_ENV`], with values.
+    pub env: Vec<(Box<str>, Box<str>)>,
+    /// The environment was longer than what was looked at.
+    pub env_truncated: bool,
+    /// The path of the executable or cwd lacks its first components.
+    pub path_truncated: bool,
+}
+
+impl Exec {
+    /// Environment variables that are kept; all others are dropped unread.
+    pub const WATCHED_ENV: [&'static str; 4] = ["LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "PYTHONSTARTUP"];
+
+    /// Whether the executable lives in memory only.
+    pub fn is_memfd(&self) -> bool {
+        self.nlink == 0 && self.exe.starts_with("/memfd:")
+    }
+
+    /// Whether the executable had no name left when it was run.
+    pub fn is_deleted(&self) -> bool {
+        self.nlink == 0 && !self.is_memfd()
+    }
+
+    /// Arguments joined by one space, as Sigma's `CommandLine`.
+    pub fn command_line(&self) -> String {
+        self.argv.join(" ")
+    }
+}
+
+/// A process was created by the event's process.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fork {
+    /// The new process.
+    pub child: ProcessId,
+}
+
+/// A process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code, where it ended by itself.
+    pub code: u8,
+    /// Signal that ended it.
+    pub signal: Option<u8>,
+}
+
+/// Transport protocol of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Protocol {
+    /// Transmission Control Protocol.
+    Tcp,
+    /// User Datagram Protocol.
+    Udp,
+    /// Another IPPROTO number.
+    Other(u16),
+}
+
+impl Protocol {
+    /// Sigma's and the kernel's word for it.
+    pub fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Tcp => Cow::Borrowed("tcp"),
+            Self::Udp => Cow::Borrowed("udp"),
+            Self::Other(number) => Cow::Owned(number.to_string()),
+        }
+    }
+}
+
+/// An outgoing flow.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Socket cookie; names the flow as long as it lives.
+    pub cookie: u64,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Where it goes; a v4-mapped IPv6 address is given as IPv4.
+    pub remote: SocketAddr,
+    /// Where it comes from, as far as chosen.
+    pub local: Option<SocketAddr>,
+    /// The socket is an IPv6 one that was given a v4-mapped address.
+    pub v4_mapped: bool,
+}
+
+/// The end of a TCP connect.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowResult {
+    /// The flow, with its local address.
+    pub flow: Flow,
+    /// 0, or the errno that it failed with.
+    pub errno: u32,
+}
+
+/// A local endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// Socket cookie.
+    pub cookie: u64,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// Bound address; port 0 where the kernel has not chosen one yet.
+    pub local: SocketAddr,
+}
+
+impl Endpoint {
+    /// Whether only this machine can reach it.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.local.ip())
+    }
+}
+
+/// Whether an address stays on this machine.
+pub fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
+}
+
+/// A file was touched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileEvent {
+    /// How.
+    pub op: FileOp,
+    /// Resolved path: of the file, or of the new name for rename, link and symlink.
+    pub path: Box<str>,
+    /// The old name of a rename or link; the target text of a symlink.
+    pub from: Option<Box<str>>,
+    /// Inode, where the operation has an open file.
+    pub inode: u64,
+    /// Device.
+    pub dev: u32,
+    /// File type and permission bits; for chmod the bits asked for.
+    pub mode: u32,
+    /// The file did not exist before.
+    pub created: bool,
+    /// The path comes from the caller's string (resolved afterwards), not from the open file.
+    pub path_from_string: bool,
+    /// The path lacks its first components.
+    pub path_truncated: bool,
+}
+
+/// How a file was touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FileOp {
+    /// Opened for writing.
+    Open,
+    /// Cut or extended without an open for writing.
+    Truncate,
+    /// Renamed.
+    Rename,
+    /// Hard-linked.
+    Link,
+    /// Made as a symbolic link.
+    Symlink,
+    /// Removed.
+    Unlink,
+    /// Given other permission bits.
+    Chmod,
+}
+
+impl FileOp {
+    /// One word for rules and evidence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Truncate => "truncate",
+            Self::Rename => "rename",
+            Self::Link => "link",
+            Self::Symlink => "symlink",
+            Self::Unlink => "unlink",
+            Self::Chmod => "chmod",
+        }
+    }
+}
+
+/// A process was moved between control groups.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CgroupMove {
+    /// The process that was moved; the event's process is the one that moved it.
+    pub moved: ProcessId,
+    /// Where it is now.
+    pub to: CgroupId,
+    /// Path of that control group below the cgroup2 mount.
+    pub path: Box<str>,
+    /// What this means for the watch.
+    pub change: Membership,
+}
+
+/// What a move means for the watch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Membership {
+    /// From one watched control group to another of the same agent.
+    Within,
+    /// Into a watched control group.
+    Joined,
+    /// Out of every watched control group; the process stays watched.
+    Left,
+}
+
+/// A control group came or went.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CgroupChange {
+    /// The control group.
+    pub id: CgroupId,
+    /// Its parent, for a new one.
+    pub parent: CgroupId,
+    /// Path below the cgroup2 mount.
+    pub path: Box<str>,
+}
+
+/// The sensor lost events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lost {
+    /// Kind of the lost events, one of [`EventKind::name`]'s words.
+    pub what: Box<str>,
+    /// How many since the last report.
+    pub count: u64,
+}
+
+impl EventKind {
+    /// One word for this kind: in recordings listings, metrics and loss reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Exec(_) => "exec",
+            Self::Fork(_) => "fork",
+            Self::Exit(_) => "exit",
+            Self::Connect(_) => "connect",
+            Self::ConnectResult(_) => "connect_result",
+            Self::Send(_) => "send",
+            Self::Bind(_) => "bind",
+            Self::Listen(_) => "listen",
+            Self::File(_) => "file",
+            Self::Setsid => "setsid",
+            Self::CgroupMove(_) => "cgroup_move",
+            Self::CgroupCreate(_) => "cgroup_create",
+            Self::CgroupRemove(_) => "cgroup_remove",
+            Self::Lost(_) => "lost",
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! An eBPF runtime anomaly detector for machines that run autonomous AI agents.
+//!
+//! The modules are the data flow: [`kernel`] loads probes and reads rings, [`event`] is what they say,
+//! [`process`] knows who did it, [`analysis`] turns many events into one observation, [`rules`] judge,
+//! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O.
+
+pub mod agent;
+pub mod alert;
+pub mod analysis;
+pub mod cli;
+pub mod config;
+pub mod event;
+pub mod kernel;
+pub mod pipeline;
+pub mod process;
+pub mod recording;
+pub mod rules;
+pub mod runtime;
+pub mod sinks;
