@@ -1,0 +1,1 @@
+//! What the operator wants: TOML, parsed once, unknown keys refused.

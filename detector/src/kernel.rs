@@ -1,0 +1,1 @@
+//! Loads and attaches the probes, and reads what they write.

@@ -1,0 +1,1 @@
+//! Inputs on disk: zstd-compressed, versioned, replayable on any machine.

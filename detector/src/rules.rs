@@ -1,0 +1,1 @@
+//! Sigma rules: loading, judging, explaining, testing.
