@@ -18,15 +18,37 @@ pub struct RuleMeta {
     pub tags: Vec<String>,
     pub file: String,
     pub status: String,
+    pub summary: Option<Template>,
 }
 
 #[derive(Clone, Debug)]
 pub struct Finding {
     pub rule: Arc<RuleMeta>,
     pub matched: Vec<(String, Value)>,
-    pub summary: Option<String>,
-    pub correlation: Option<String>,
+    pub summary: String,
+    pub correlation: Option<Correlation>,
 }
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Correlation {
+    pub kind: rsigma_parser::CorrelationType,
+    pub group: Vec<(String, String)>,
+    pub value: f64,
+    pub timespan_secs: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Template;
+
+#[derive(Clone, Copy, Debug)]
+pub enum Builtin {
+    With,
+    Without,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("bad rules")]
+pub struct RulesError;
 
 #[derive(Clone, Copy, Debug)]
 pub enum What<'a> {
@@ -52,7 +74,11 @@ pub struct RuleSet {
 }
 
 impl RuleSet {
-    pub fn builtin() -> Self {
+    pub fn load(_paths: &[std::path::PathBuf], _builtin: Builtin) -> Result<Self, RulesError> {
+        Ok(Self::builtin())
+    }
+
+    fn builtin() -> Self {
         let rule = |id: &str, title: &str, level, status: &str| {
             Arc::new(RuleMeta {
                 id: format!("00000000-0000-4000-8000-{id:0>12}"),
@@ -61,6 +87,7 @@ impl RuleSet {
                 tags: vec!["attack.t1496.001".to_owned()],
                 file: format!("rules/{id}.yml"),
                 status: status.to_owned(),
+                summary: None,
             })
         };
         Self {
@@ -75,7 +102,7 @@ impl RuleSet {
             findings.push(Finding {
                 rule: Arc::clone(rule),
                 matched: vec![(name.to_owned(), value)],
-                summary: None,
+                summary: rule.title.clone(),
                 correlation: None,
             });
         };
