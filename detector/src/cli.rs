@@ -81,7 +81,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(args),
         Command::Wrap(args) => wrap::run(args),
-        Command::Replay(args) => replay::run(args),
+        Command::Replay(args) => replay::run(&args),
         Command::Record(args) => record::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),

@@ -133,6 +133,38 @@ pub enum RecordingError {
     },
 }
 
+impl Header {
+    /// The header of a recording that begins `now` on this host.
+    pub fn of_this_host(now: Nanos) -> Self {
+        Self {
+            host: host(),
+            kernel: rustix::system::uname().release().to_string_lossy().into_owned(),
+            detector: env!("CARGO_PKG_VERSION").to_owned(),
+            started: now,
+        }
+    }
+}
+
+impl RecordingError {
+    /// Whether the operator gave a file that cannot be used at all.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::NotARecording { .. } | Self::Format { .. } => true,
+            Self::Create { .. }
+            | Self::Write { .. }
+            | Self::Encode { .. }
+            | Self::Read { .. }
+            | Self::Cut { .. }
+            | Self::Corrupt { .. } => false,
+        }
+    }
+}
+
+/// Name of this host.
+pub fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The checksum of a frame's body.
 fn checksum(body: &[u8]) -> [u8; 4] {
     let [a, b, c, d, ..] = xxh3_64(body).to_le_bytes();

@@ -45,13 +45,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
     for file in &args.files {
         // Correlations remember; each recording gets rules that have seen nothing.
-        let rules = match rules(args) {
-            Ok(rules) => rules,
-            Err(error) => {
-                eprintln!("{error:#}");
-                return Ok(ExitCode::from(2));
-            }
-        };
+        let rules = rules(args)?;
         match replay(file, rules, &mut out, &mut stats)? {
             Ok(()) => {}
             Err(error) => {
