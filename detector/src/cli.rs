@@ -47,7 +47,7 @@ enum Command {
     /// Record what the sensors see
     Record(record::Args),
     /// Check, list, show, test and explain rules
-    Rules(rules::Args),
+    Rules(rules::RulesArgs),
     /// Say what this kernel and these privileges allow, and what is not covered
     Doctor(doctor::Args),
     /// Print shell completions
