@@ -1,0 +1,12 @@
+//! `cargo xtask bench`.
+
+use anyhow::Result;
+
+/// Options.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+/// Runs the command.
+pub(crate) fn main(_arguments: &Arguments) -> Result<()> {
+    Ok(())
+}
