@@ -6,6 +6,7 @@ mod ci;
 mod demo;
 mod docs;
 mod interrupt;
+mod live;
 mod place;
 mod root;
 mod setup;
