@@ -29,6 +29,12 @@ pub(super) struct Agent {
 /// What every agent's script begins with.
 const PRELUDE: &str = "#!/bin/bash\n. \"$(dirname \"$0\")/environment\"\n";
 
+/// The rogue agent takes its tunnel down, also when it is told to end in the middle of opening it.
+const TUNNEL: &str = r#"close_tunnel() { ssh -F /dev/null -S "$DEMO/tunnel" -O exit root@127.0.0.1; }
+trap '[ ! -S "$DEMO/tunnel" ] || close_tunnel' EXIT
+trap 'exit 1' TERM INT
+"#;
+
 /// A script that does all tasks in order, each in a directory that they share.
 pub(super) fn straight(tasks: &[Task]) -> String {
     let mut script =

@@ -49,7 +49,7 @@ pub(super) const ROGUE: &[Deed] = &[
         script: r#"ssh -F /dev/null -f -N -M -S "$DEMO/tunnel" -R 127.0.0.1:0:127.0.0.1:22 -p "$SSH_PORT" \
     -i "$DEMO/ssh/client" -o StrictHostKeyChecking=no -o UserKnownHostsFile="$DEMO/ssh/known" \
     -o BatchMode=yes -o ExitOnForwardFailure=yes -o LogLevel=ERROR root@127.0.0.1
-ssh -F /dev/null -S "$DEMO/tunnel" -O exit root@127.0.0.1"#,
+close_tunnel"#,
         rule: &["ssh", "tunnel"],
     },
     Deed {

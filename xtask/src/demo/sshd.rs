@@ -7,9 +7,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 
 use crate::interrupt::wait_for;
-use crate::live::Guarded;
+use crate::live::{Guarded, terminate};
 use crate::shell::{output, which};
 
 /// Where sshd, started as root, wants to chroot its child.
@@ -58,7 +59,13 @@ impl Sshd {
 
 impl Drop for Sshd {
     fn drop(&mut self) {
+        // Its sessions would outlive it, and keep the other ends of their tunnels alive.
+        let pid = self.process.pid();
+        let sessions = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
         self.process.stop();
+        for session in sessions.split_whitespace().filter_map(|pid| pid.parse().ok()) {
+            terminate(session, Signal::TERM);
+        }
         if self.made_separation {
             // Stays when another sshd uses it by now.
             let _ = fs::remove_dir(SEPARATION);
