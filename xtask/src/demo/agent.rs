@@ -47,8 +47,8 @@ pub(super) fn straight(tasks: &[Task]) -> String {
 
 /// A script that does each deed when it reads its number, and ends when it reads none.
 pub(super) fn on_command(deeds: &[Deed]) -> String {
-    let mut script =
-        format!("{PRELUDE}exec 3< \"$DEMO/rogue.go\"\nwhile read -r number <&3; do\ncase $number in\n");
+    let mut script = format!("{PRELUDE}{TUNNEL}exec 3< \"$DEMO/rogue.go\"\n");
+    script.push_str("while read -r number <&3; do\ncase $number in\n");
     for (number, Deed { script: deed, .. }) in deeds.iter().enumerate() {
         script.push_str(&format!("{number}) {deed}\n;;\n"));
     }
