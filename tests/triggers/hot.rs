@@ -3,6 +3,7 @@
 use std::env;
 use std::fs::{File, OpenOptions};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -55,6 +56,17 @@ pub(crate) fn open_write(words: Words<'_>) -> Result<Value> {
     })
 }
 
+/// Runs a whole program to its good end; not warmed up, for it may take seconds.
+pub(crate) fn command(words: Words<'_>) -> Result<Value> {
+    let count: u32 = parsed(words, 0)?;
+    let (program, arguments) = words.get(1..).and_then(<[_]>::split_first).context("no program named")?;
+    let began = Instant::now();
+    for _ in 0..count {
+        crate::exec::run(Command::new(program).args(arguments))?;
+    }
+    Ok(took(began, count))
+}
+
 /// Spawns at a rate for some seconds; says how many it came to.
 pub(crate) fn exec_rate(words: Words<'_>) -> Result<Value> {
     let (rate, seconds): (u32, u32) = (parsed(words, 0)?, parsed(words, 1)?);
@@ -96,6 +108,10 @@ fn timed(words: Words<'_>, mut turn: impl FnMut() -> Result<()>) -> Result<Value
     for _ in 0..count {
         turn().context("a turn failed")?;
     }
-    let nanoseconds = began.elapsed().as_nanos() as f64 / f64::from(count.max(1));
-    Ok(json!({ "count": count, "nanoseconds": nanoseconds }))
+    Ok(took(began, count))
+}
+
+fn took(began: Instant, count: u32) -> Value {
+    let nanoseconds = began.elapsed().as_secs_f64() * 1e9 / f64::from(count.max(1));
+    json!({ "count": count, "nanoseconds": nanoseconds })
 }

@@ -77,6 +77,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("bench-connect", "COUNT", hot::connect),
     Trigger("bench-open", "COUNT", hot::open),
     Trigger("bench-open-write", "COUNT PATH", hot::open_write),
+    Trigger("bench-command", "COUNT PROGRAM [ARGUMENT…]", hot::command),
     Trigger("bench-exec-rate", "PER_SECOND SECONDS", hot::exec_rate),
 ];
 

@@ -111,6 +111,8 @@ pub(crate) struct Alert {
     pub(crate) summary: String,
     /// Microseconds from the kernel's event to the alert.
     pub(crate) latency_us: u64,
+    /// Events of the agent that were lost up to then.
+    pub(crate) events_lost: u64,
 }
 
 impl Alert {
@@ -132,6 +134,7 @@ impl Alert {
             rule: format!("{title} {}", text("/rule/file")?).to_lowercase(),
             title,
             summary: text("/summary")?,
+            events_lost: alert.pointer("/coverage/events_lost").and_then(Value::as_u64).unwrap_or(0),
             latency_us: alert
                 .get("latency_us")
                 .and_then(Value::as_u64)

@@ -11,6 +11,7 @@ mod place;
 mod root;
 mod setup;
 mod shell;
+mod table;
 mod test;
 
 use std::process::ExitCode;

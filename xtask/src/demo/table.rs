@@ -2,6 +2,7 @@
 
 use super::scenes::Deed;
 use crate::live::Alert;
+use crate::table::align;
 
 const HEAD: [&str; 4] = ["what the rogue agent did", "rule that caught it", "level", "kernel to alert"];
 
@@ -19,28 +20,6 @@ pub(super) fn render(deeds: &[Deed], caught: &[Option<Alert>]) -> String {
     align(&rows)
 }
 
-/// Pads columns to the widest cell; a rule under the first row.
-pub(crate) fn align<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut widths = [0; N];
-    for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
-        }
-    }
-    let mut text = String::from("\n");
-    for (number, row) in rows.iter().enumerate() {
-        let cells: Vec<String> =
-            row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-        if number == 0 {
-            text.push_str(&widths.map(|width| "─".repeat(width)).join("  "));
-            text.push('\n');
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::scenes::ROGUE;
@@ -54,6 +33,7 @@ mod tests {
             rule: String::new(),
             summary: String::new(),
             latency_us: 312,
+            events_lost: 0,
         };
         let text = render(&ROGUE[..2], &[Some(alert), None]);
         assert!(text.contains("312 µs"), "{text}");
