@@ -6,11 +6,13 @@ pub const PATH_MAX: usize = 4096;
 pub const NAME_MAX: usize = 256;
 /// Most components that a path walk follows before it says "truncated".
 pub const PATH_COMPONENTS: u32 = 512;
-/// Bytes of argv or environment that travel inside the exec record itself.
-pub const EXEC_INLINE: usize = 4096;
+/// Bytes of argv that travel inside the exec record itself.
+pub const ARGV_INLINE: usize = 2048;
+/// Bytes of environment that travel inside the exec record itself.
+pub const ENV_INLINE: usize = 3072;
 /// Bytes of argv or environment in one [`ExecChunk`](crate::wire::ExecChunk) record.
 pub const EXEC_CHUNK: usize = 8192;
-/// Most chunk records of argv for one exec: with the inline part, 36 KiB.
+/// Most chunk records of argv for one exec: with the inline part, 34 KiB.
 pub const ARGV_CHUNKS: u32 = 4;
 /// Most chunk records of environment for one exec.
 pub const ENV_CHUNKS: u32 = 4;
@@ -22,7 +24,11 @@ pub const CGROUPS: u32 = 65_536;
 pub const TASKS: u32 = 65_536;
 /// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.
 pub const LRU: u32 = 16_384;
-/// Nanoseconds in which one ring wakes userspace at most once.
-pub const WAKE_WINDOW: u64 = 500_000;
+/// Nanoseconds in which the urgent ring wakes userspace at most once.
+pub const URGENT_WINDOW: u64 = 500_000;
+/// Nanoseconds in which the bulk ring wakes userspace at most once.
+pub const BULK_WINDOW: u64 = 2_000_000;
+/// Nanoseconds in which datagrams of one socket to one address are reported once.
+pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.
 pub const DEDUPE_WINDOW: u64 = 1_000_000_000;

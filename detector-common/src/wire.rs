@@ -161,8 +161,8 @@ pub struct Exec {
     pub pad: [u16; 3],
     /// Parent's CLOCK_BOOTTIME start, nanoseconds.
     pub parent_start: u64,
-    /// Name of the task as the kernel keeps it.
-    pub comm: [u8; 16],
+    /// Name of the task as the kernel keeps it: sixteen bytes, two words so that they are copied as such.
+    pub comm: [u64; 2],
 }
 
 /// What an [`ExecChunk`] continues.
@@ -286,6 +286,8 @@ pub struct LossKey {
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tag {
+    /// Its start, CLOCK_BOOTTIME nanoseconds; whole ticks where userspace seeded it from `/proc`.
+    pub start: u64,
     /// Its agent.
     pub agent: u32,
     /// 1 once it left every watched cgroup.
@@ -322,8 +324,24 @@ pub struct OpenKey {
     pub pid: u32,
 }
 
+/// Key of the datagram dedupe.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SendKey {
+    /// Socket cookie.
+    pub cookie: u64,
+    /// Remote address; IPv4 in the first four bytes.
+    pub remote: [u8; 16],
+    /// Remote port.
+    pub port: u32,
+    /// Address family.
+    pub family: u32,
+}
+
 const _: () = {
     assert!(size_of::<Header>() == 48);
+    assert!(size_of::<Tag>() == 16);
+    assert!(size_of::<SendKey>() == 32);
     assert!(size_of::<Exec>() == 80);
     assert!(size_of::<ExecChunk>() == 16);
     assert!(size_of::<Fork>() == 16);
@@ -334,3 +352,14 @@ const _: () = {
     assert!(size_of::<SocketOwner>() == 32);
     assert!(size_of::<OpenKey>() == 16);
 };
+
+#[cfg(feature = "user")]
+mod pod {
+    //! Map keys and values are plain bytes to aya.
+    use super::{LossKey, Tag};
+
+    // SAFETY: repr(C), integers only, no padding.
+    unsafe impl aya::Pod for Tag {}
+    // SAFETY: repr(C), integers only, no padding.
+    unsafe impl aya::Pod for LossKey {}
+}

@@ -4,6 +4,16 @@ use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub mod build;
+pub mod escape;
+mod evidence;
+pub mod group;
+#[cfg(test)]
+mod schema;
+
+/// The value of [`Alert::schema`].
+pub const SCHEMA: &str = "detector.alert/1";
+
 /// Sigma's levels, from least to most harmful.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -18,6 +28,19 @@ pub enum Level {
     High,
     /// Worth waking a person.
     Critical,
+}
+
+impl Level {
+    /// Sigma's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Informational => "informational",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// An alert as it is written to every sink, one JSON object a line.

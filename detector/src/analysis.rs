@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use crate::event::{AgentId, CgroupId, Nanos, ProcessId};
+use crate::event::{AgentId, CgroupId, Event, Nanos, ProcessId};
+use crate::process::ProcessTable;
+
+mod daemonised;
+
+use daemonised::Daemonised;
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,4 +28,30 @@ pub struct Observation {
     pub text: String,
     /// Further fields for rules and evidence.
     pub fields: Vec<(&'static str, Value)>,
+}
+
+/// Every analysis, in the order that they are asked.
+#[derive(Debug, Default)]
+pub struct Analyses {
+    daemonised: Daemonised,
+}
+
+impl Analyses {
+    /// Takes an event that the table knows already.
+    pub fn event(&mut self, table: &ProcessTable, event: &Event) {
+        let Self { daemonised } = self;
+        daemonised.event(table, event);
+    }
+
+    /// Lets time pass.
+    pub fn tick(&mut self, table: &ProcessTable, now: Nanos, out: &mut Vec<Observation>) {
+        let Self { daemonised } = self;
+        daemonised.tick(table, now, out);
+    }
+
+    /// Things that were not followed because too many were.
+    pub fn dropped(&self) -> u64 {
+        let Self { daemonised } = self;
+        daemonised.dropped()
+    }
 }

@@ -1,11 +1,20 @@
 //! The core: one step turns one input into alerts. It does no I/O and reads no clock.
 
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::agent::Agent;
-use crate::alert::Alert;
-use crate::event::{AgentId, CgroupId, Event, Nanos};
-use crate::process::Process;
+use crate::alert::build::{self, About};
+use crate::alert::group::{self, Groups};
+use crate::alert::{Alert, Coverage};
+use crate::analysis::{Analyses, Observation};
+use crate::event::{AgentId, CgroupId, Event, EventKind, Nanos};
+use crate::process::{Process, ProcessTable};
+use crate::rules::{Finding, RuleSet, Subject, What};
+
+mod places;
+
+use places::{Agents, Cgroups};
 
 /// Everything that can make the core act. A recording is a list of these.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -37,3 +46,192 @@ pub struct Outputs {
     /// Alerts to deliver, oldest first.
     pub alerts: Vec<Alert>,
 }
+
+/// What the core is told once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Name of the host, for alerts.
+    pub host: String,
+}
+
+/// What the core keeps and what it had to let go, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Processes in the table.
+    pub processes: usize,
+    /// Processes that had to leave a full table.
+    pub processes_evicted: u64,
+    /// Groups of repeats open now.
+    pub groups: usize,
+    /// Groups that closed early because too many were open.
+    pub groups_cut_short: u64,
+    /// Things that an analysis did not follow because too many were.
+    pub analysis_dropped: u64,
+    /// Control groups that are not known because too many are.
+    pub cgroups_dropped: u64,
+    /// Alerts given, updates not counted.
+    pub alerts: u64,
+}
+
+/// The core.
+pub struct Pipeline {
+    settings: Settings,
+    table: ProcessTable,
+    agents: Agents,
+    cgroups: Cgroups,
+    gaps: Vec<String>,
+    analyses: Analyses,
+    rules: RuleSet,
+    groups: Groups,
+    now: Nanos,
+    alerts: u64,
+    /// Kept between steps, so that a step allocates nothing.
+    findings: Vec<Finding>,
+    observations: Vec<Observation>,
+}
+
+impl Pipeline {
+    /// A core that knows nothing yet.
+    pub fn new(rules: RuleSet, settings: Settings) -> Self {
+        Self {
+            settings,
+            table: ProcessTable::default(),
+            agents: Agents::default(),
+            cgroups: Cgroups::default(),
+            gaps: Vec::new(),
+            analyses: Analyses::default(),
+            rules,
+            groups: Groups::new(group::Limits::default()),
+            now: Nanos(0),
+            alerts: 0,
+            findings: Vec::new(),
+            observations: Vec::new(),
+        }
+    }
+
+    /// Takes one input; gives what follows from it.
+    pub fn step(&mut self, input: Input) -> Outputs {
+        let mut out = Outputs::default();
+        self.step_into(input, &mut out);
+        out
+    }
+
+    /// As [`Pipeline::step`], adding to what `out` holds.
+    pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
+        match input {
+            Input::Event(event) => self.event(&event, out),
+            Input::Seed(process) => self.table.seed(*process),
+            Input::AgentAdded(agent) => {
+                self.cgroups.insert(agent.cgroup, &agent.path);
+                self.agents.insert(&agent);
+            }
+            Input::AgentRemoved(id) => self.agents.remove(id),
+            Input::Cgroup { id, path } => self.cgroups.insert(id, &path),
+            Input::Gaps(gaps) => self.gaps = gaps,
+            Input::Tick(now) => self.tick(now, out),
+        }
+    }
+
+    /// Gives what waits for a window to close; for the end of a run or of a recording.
+    pub fn finish(&mut self) -> Outputs {
+        let mut out = Outputs::default();
+        self.groups.finish(&mut out.alerts);
+        out
+    }
+
+    /// Judges by other rules from now on.
+    pub fn replace_rules(&mut self, rules: RuleSet) {
+        self.rules = rules;
+    }
+
+    /// The processes.
+    pub fn table(&self) -> &ProcessTable {
+        &self.table
+    }
+
+    /// What the core keeps and what it had to let go.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            processes: self.table.len(),
+            processes_evicted: self.table.evicted(),
+            groups: self.groups.len(),
+            groups_cut_short: self.groups.cut_short(),
+            analysis_dropped: self.analyses.dropped(),
+            cgroups_dropped: self.cgroups.dropped(),
+            alerts: self.alerts,
+        }
+    }
+
+    fn event(&mut self, event: &Event, out: &mut Outputs) {
+        self.now = self.now.max(event.time);
+        self.table.apply(event);
+        match &event.kind {
+            EventKind::CgroupCreate(change) => self.cgroups.insert(change.id, &change.path),
+            EventKind::CgroupMove(change) => self.cgroups.insert(change.to, &change.path),
+            EventKind::Lost(lost) => self.agents.add_lost(event.agent, lost.count),
+            EventKind::Exec(_)
+            | EventKind::Fork(_)
+            | EventKind::Exit(_)
+            | EventKind::Connect(_)
+            | EventKind::ConnectResult(_)
+            | EventKind::Send(_)
+            | EventKind::Bind(_)
+            | EventKind::Listen(_)
+            | EventKind::File(_)
+            | EventKind::Setsid
+            | EventKind::CgroupRemove(_) => {}
+        }
+        self.analyses.event(&self.table, event);
+        self.judge(What::Event(event), event.agent, event.cgroup, out);
+        if let EventKind::CgroupRemove(change) = &event.kind {
+            self.cgroups.remove(change.id);
+        }
+    }
+
+    fn tick(&mut self, now: Nanos, out: &mut Outputs) {
+        self.now = self.now.max(now);
+        self.table.tick(now);
+        let mut observations = std::mem::take(&mut self.observations);
+        self.analyses.tick(&self.table, now, &mut observations);
+        for observation in observations.drain(..) {
+            let (agent, cgroup) = (observation.agent, observation.cgroup);
+            self.judge(What::Observation(&observation), agent, cgroup, out);
+        }
+        self.observations = observations;
+        self.groups.tick(self.now, &mut out.alerts);
+    }
+
+    fn judge(&mut self, what: What<'_>, agent: AgentId, cgroup: CgroupId, out: &mut Outputs) {
+        let place = self.cgroups.get(cgroup);
+        let subject = Subject {
+            what,
+            table: &self.table,
+            agent_name: self.agents.name(agent),
+            cgroup_path: place.map(|cgroup| &*cgroup.path),
+            container: place.and_then(|cgroup| cgroup.container.as_deref()),
+            pod: place.and_then(|cgroup| cgroup.pod.as_deref()),
+        };
+        self.rules.judge(&subject, &mut self.findings);
+        for finding in self.findings.drain(..) {
+            let About { process, .. } = About::of(&subject);
+            let key = group::Key {
+                rule: xxh3_64(finding.rule.id.as_bytes()),
+                agent,
+                root: self.table.root(process),
+            };
+            if self.groups.repeat(&key, self.now, || build::repeat(&finding, &subject)) {
+                continue;
+            }
+            self.alerts += 1;
+            let coverage = Coverage { events_lost: self.agents.lost(agent), gaps: self.gaps.clone() };
+            let context = build::Context { host: &self.settings.host, coverage, sequence: self.alerts };
+            let alert = build::alert(&finding, &subject, context);
+            self.groups.open(key, self.now, &alert, &mut out.alerts);
+            out.alerts.push(alert);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pipeline/tests.rs"]
+mod tests;

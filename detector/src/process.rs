@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{AgentId, CgroupId, Exec, Nanos, ProcessId};
 
+pub mod container;
+mod slots;
+mod table;
+
+pub use container::Container;
+pub use table::{Limits, MAX_ANCESTORS, ProcessTable};
+
 /// One process, alive or remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
@@ -27,4 +34,15 @@ pub struct Process {
     pub ended: Option<Nanos>,
     /// When it became leader of a session of its own, if it did.
     pub setsid: Option<Nanos>,
+}
+
+/// A session that was seen to begin; shared by every process that was born into it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Session {
+    /// Process that leads it.
+    pub leader: ProcessId,
+    /// When it began.
+    pub since: Nanos,
+    /// What the leader executed when it called setsid.
+    pub exec: Option<Arc<Exec>>,
 }

@@ -1,0 +1,384 @@
+//! Typed reads of kernel structs at the offsets of the running kernel.
+//!
+//! A read that fails gives zeros, as `bpf_probe_read_kernel` leaves them: no branch on the result, so
+//! that the verifier explores one path. Callers treat 0 and null as "unknown".
+
+use core::mem::MaybeUninit;
+use core::ptr::read_volatile;
+
+use aya_ebpf::helpers::{bpf_get_current_task, generated};
+use detector_common::offsets::Offsets;
+
+/// Filled by the loader and frozen: the verifier sees constants.
+#[unsafe(no_mangle)]
+static OFFSETS: Offsets = Offsets::unknown();
+
+macro_rules! at {
+    ($base:expr, $field:ident) => {{
+        // SAFETY: OFFSETS is a frozen map value of this layout; volatile, since the loader wrote it.
+        let offset = unsafe { read_volatile(&raw const OFFSETS.$field) };
+        read($base.wrapping_add(offset as usize))
+    }};
+}
+
+macro_rules! inside {
+    ($base:expr, $field:ident) => {{
+        // SAFETY: as in `at!`.
+        let offset = unsafe { read_volatile(&raw const OFFSETS.$field) };
+        $base.wrapping_add(offset as usize)
+    }};
+}
+
+/// Plain old data that any bytes are a value of.
+pub trait Plain: Copy {}
+impl Plain for u16 {}
+impl Plain for u32 {}
+impl Plain for u64 {}
+impl Plain for [u8; 16] {}
+impl<T> Plain for *const T {}
+
+/// The kernel value at `address`, zeros if it cannot be read.
+#[inline(always)]
+pub fn read<T: Plain>(address: *const u8) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the helper checks the address and writes all of `value`, zeros on failure.
+    unsafe {
+        generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address.cast());
+    }
+    // SAFETY: zeroed or written; any bytes are a value of a Plain type.
+    unsafe { value.assume_init() }
+}
+
+/// A process or thread.
+#[derive(Clone, Copy)]
+pub struct Task(pub *const u8);
+
+impl Task {
+    /// The task that the program runs for.
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: always allowed, returns the current task_struct.
+        Self(unsafe { bpf_get_current_task() } as *const u8)
+    }
+
+    /// Process id.
+    #[inline(always)]
+    pub fn tgid(self) -> u32 {
+        at!(self.0, task_tgid)
+    }
+
+    /// Thread id.
+    #[inline(always)]
+    pub fn tid(self) -> u32 {
+        at!(self.0, task_pid)
+    }
+
+    /// Start of the process, CLOCK_BOOTTIME nanoseconds.
+    #[inline(always)]
+    pub fn start(self) -> u64 {
+        let leader: *const u8 = at!(self.0, task_group_leader);
+        at!(leader, task_start)
+    }
+
+    /// Parent.
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        Self(at!(self.0, task_real_parent))
+    }
+
+    /// wait(2) status.
+    #[inline(always)]
+    pub fn exit_code(self) -> u32 {
+        at!(self.0, task_exit_code)
+    }
+
+    /// Whether no thread of the process lives any more.
+    #[inline(always)]
+    pub fn group_is_dead(self) -> bool {
+        let signal: *const u8 = at!(self.0, task_signal);
+        let live: u32 = at!(signal, signal_live);
+        live == 0
+    }
+
+    /// Id of its control group in cgroup2.
+    #[inline(always)]
+    pub fn cgroup(self) -> u64 {
+        let set: *const u8 = at!(self.0, task_cgroups);
+        Cgroup(at!(set, css_set_dfl)).id()
+    }
+
+    /// Working directory.
+    #[inline(always)]
+    pub fn cwd(self) -> Path {
+        let fs: *const u8 = at!(self.0, task_fs);
+        Path::at(inside!(fs, fs_pwd))
+    }
+
+    /// Where argv and environment stand in user memory.
+    #[inline(always)]
+    pub fn memory(self) -> Memory {
+        let mm: *const u8 = at!(self.0, task_mm);
+        Memory {
+            arg_start: at!(mm, mm_arg_start),
+            arg_end: at!(mm, mm_arg_end),
+            env_start: at!(mm, mm_env_start),
+            env_end: at!(mm, mm_env_end),
+        }
+    }
+
+    /// The open file behind a descriptor; null if there is none.
+    #[inline(always)]
+    pub fn file(self, fd: u32) -> File {
+        let files: *const u8 = at!(self.0, task_files);
+        let table: *const u8 = at!(files, files_fdt);
+        let slots: *const u8 = at!(table, fdt_fd);
+        let max: u32 = at!(table, fdt_max);
+        if fd >= max {
+            return File(core::ptr::null());
+        }
+        File(read(slots.wrapping_add(fd as usize * size_of::<usize>())))
+    }
+}
+
+/// User memory of a process.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    /// First byte of argv.
+    pub arg_start: u64,
+    /// End of argv.
+    pub arg_end: u64,
+    /// First byte of the environment.
+    pub env_start: u64,
+    /// End of the environment.
+    pub env_end: u64,
+}
+
+/// What is being executed.
+#[derive(Clone, Copy)]
+pub struct Binprm(pub *const u8);
+
+impl Binprm {
+    /// The executable, or the interpreter of a script.
+    #[inline(always)]
+    pub fn file(self) -> File {
+        File(at!(self.0, bprm_file))
+    }
+
+    /// The script's path as given to execve, null where no script is run.
+    #[inline(always)]
+    pub fn script(self) -> *const u8 {
+        let filename: *const u8 = at!(self.0, bprm_filename);
+        let interp: *const u8 = at!(self.0, bprm_interp);
+        if filename == interp { core::ptr::null() } else { filename }
+    }
+}
+
+/// An open file.
+#[derive(Clone, Copy)]
+pub struct File(pub *const u8);
+
+impl File {
+    /// FMODE_* bits.
+    #[inline(always)]
+    pub fn mode(self) -> u32 {
+        at!(self.0, file_mode)
+    }
+
+    /// O_* flags.
+    #[inline(always)]
+    pub fn flags(self) -> u32 {
+        at!(self.0, file_flags)
+    }
+
+    /// Its inode.
+    #[inline(always)]
+    pub fn inode(self) -> Inode {
+        Inode(at!(self.0, file_inode))
+    }
+
+    /// Where it stands.
+    #[inline(always)]
+    pub fn path(self) -> Path {
+        Path::at(inside!(self.0, file_path))
+    }
+}
+
+/// An inode.
+#[derive(Clone, Copy)]
+pub struct Inode(pub *const u8);
+
+impl Inode {
+    /// Inode number.
+    #[inline(always)]
+    pub fn number(self) -> u64 {
+        at!(self.0, inode_ino)
+    }
+
+    /// Device.
+    #[inline(always)]
+    pub fn device(self) -> u32 {
+        let sb: *const u8 = at!(self.0, inode_sb);
+        at!(sb, sb_dev)
+    }
+
+    /// Type and permission bits.
+    #[inline(always)]
+    pub fn mode(self) -> u16 {
+        at!(self.0, inode_mode)
+    }
+
+    /// Link count.
+    #[inline(always)]
+    pub fn links(self) -> u32 {
+        at!(self.0, inode_nlink)
+    }
+}
+
+/// A place in the tree of mounts.
+#[derive(Clone, Copy)]
+pub struct Path {
+    /// Directory entry.
+    pub dentry: *const u8,
+    /// Its mount.
+    pub mount: *const u8,
+}
+
+impl Path {
+    #[inline(always)]
+    fn at(path: *const u8) -> Self {
+        Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
+    }
+
+    /// Whether this is the root of its mount.
+    #[inline(always)]
+    pub fn is_mount_root(self) -> bool {
+        let root: *const u8 = at!(self.mount, vfsmount_root);
+        self.dentry == root
+    }
+
+    /// The place that the mount of this path is mounted on; the same mount at the very root.
+    #[inline(always)]
+    pub fn mounted_on(self) -> Self {
+        // SAFETY: as in `at!`.
+        let back = unsafe { read_volatile(&raw const OFFSETS.mount_mnt) } as usize;
+        let mount = self.mount.wrapping_sub(back);
+        let parent: *const u8 = at!(mount, mount_parent);
+        Self { dentry: at!(mount, mount_mountpoint), mount: parent.wrapping_add(back) }
+    }
+
+    /// The directory above, within the mount.
+    #[inline(always)]
+    pub fn parent(self) -> Self {
+        Self { dentry: at!(self.dentry, dentry_parent), mount: self.mount }
+    }
+
+    /// The bytes of the name.
+    #[inline(always)]
+    pub fn name(self) -> *const u8 {
+        at!(self.dentry, dentry_name)
+    }
+}
+
+/// A control group.
+#[derive(Clone, Copy)]
+pub struct Cgroup(pub *const u8);
+
+impl Cgroup {
+    /// Inode number of its directory.
+    #[inline(always)]
+    pub fn id(self) -> u64 {
+        let node: *const u8 = at!(self.0, cgroup_kn);
+        at!(node, kernfs_id)
+    }
+
+    /// Whether it belongs to cgroup2; ids of other hierarchies mean something else.
+    #[inline(always)]
+    pub fn is_unified(self) -> bool {
+        let root: *const u8 = at!(self.0, cgroup_root);
+        let hierarchy: u32 = at!(root, root_hierarchy);
+        hierarchy == 0
+    }
+
+    /// Id of the control group above.
+    #[inline(always)]
+    pub fn parent_id(self) -> u64 {
+        let own = inside!(self.0, cgroup_self);
+        let parent: *const u8 = at!(own, css_parent);
+        // SAFETY: as in `at!`. `self` is embedded in its cgroup, so the way back is the same offset.
+        let back = unsafe { read_volatile(&raw const OFFSETS.cgroup_self) } as usize;
+        Self(parent.wrapping_sub(back)).id()
+    }
+}
+
+/// A socket.
+#[derive(Clone, Copy)]
+pub struct Sock(pub *const u8);
+
+impl Sock {
+    /// Address family.
+    #[inline(always)]
+    pub fn family(self) -> u16 {
+        at!(self.0, sock_family)
+    }
+
+    /// Transport protocol; kernels before 5.6 keep it as a bit field of 8 bits at the same name.
+    #[inline(always)]
+    pub fn protocol(self) -> u16 {
+        at!(self.0, sock_protocol)
+    }
+
+    /// Remote port, host order.
+    #[inline(always)]
+    pub fn remote_port(self) -> u16 {
+        let port: u16 = at!(self.0, sock_dport);
+        u16::from_be(port)
+    }
+
+    /// Local port, host order.
+    #[inline(always)]
+    pub fn local_port(self) -> u16 {
+        at!(self.0, sock_num)
+    }
+
+    /// Remote address; IPv4 in the first four bytes.
+    #[inline(always)]
+    pub fn remote(self) -> [u8; 16] {
+        if self.family() == AF_INET6 { at!(self.0, sock_daddr6) } else { widen(at!(self.0, sock_daddr)) }
+    }
+
+    /// Local address; IPv4 in the first four bytes.
+    #[inline(always)]
+    pub fn local(self) -> [u8; 16] {
+        if self.family() == AF_INET6 { at!(self.0, sock_saddr6) } else { widen(at!(self.0, sock_saddr)) }
+    }
+
+    /// Cookie; 0 until somebody asked for it.
+    #[inline(always)]
+    pub fn cookie(self) -> u64 {
+        at!(self.0, sock_cookie)
+    }
+
+    /// Pending error.
+    #[inline(always)]
+    pub fn error(self) -> u32 {
+        at!(self.0, sock_err)
+    }
+}
+
+/// Linux's number of IPv6.
+pub const AF_INET6: u16 = 10;
+
+/// An IPv4 address as the kernel keeps it, in the first four of sixteen bytes.
+#[inline(always)]
+pub fn widen(address: u32) -> [u8; 16] {
+    let [a, b, c, d] = address.to_ne_bytes();
+    [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// The eight bytes at a typed BTF pointer plus a constant, read without a helper call.
+#[inline(always)]
+pub fn load(pointer: *const u64, index: usize) -> u64 {
+    // SAFETY: the verifier knows the pointer's BTF type and checks the field at this offset.
+    unsafe { read_volatile(pointer.wrapping_add(index)) }
+}
+

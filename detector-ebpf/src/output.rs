@@ -1,0 +1,196 @@
+//! Writes records: two rings, the scratch buffer for long ones, counts of what was lost.
+//!
+//! A ring wakes userspace at most once in a window; userspace goes on looking for some windows after
+//! it woke, so nothing waits longer than one window and a storm costs few wake-ups.
+
+use core::cell::UnsafeCell;
+
+use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
+use aya_ebpf::helpers::generated;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
+use detector_common::limits;
+use detector_common::wire::{Header, Kind, LossKey};
+
+use crate::scope::Actor;
+
+/// What must not be lost: exec, exit, persistence, control groups.
+#[map]
+static URGENT: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Network and ordinary file writes.
+#[map]
+static BULK: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
+
+/// Records lost since start, by agent and kind.
+#[map]
+static LOST: HashMap<LossKey, u64> = HashMap::with_max_entries(16_384, 0);
+
+/// Room to put a long record together; programs that use it run with preemption off.
+#[map]
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+
+static URGENT_WOKEN: Moment = Moment(UnsafeCell::new(0));
+static BULK_WOKEN: Moment = Moment(UnsafeCell::new(0));
+
+/// A time that any CPU may read and write; aligned words are never torn.
+struct Moment(UnsafeCell<u64>);
+
+// SAFETY: all access is volatile and word-sized; a lost update costs at most one more wake-up.
+unsafe impl Sync for Moment {}
+
+impl Moment {
+    #[inline(always)]
+    fn get(&self) -> u64 {
+        // SAFETY: points into a live global.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    #[inline(always)]
+    fn set(&self, value: u64) {
+        // SAFETY: as above.
+        unsafe { self.0.get().write_volatile(value) }
+    }
+}
+
+/// A record under construction, and all that is known of it while it grows.
+///
+/// The counters live here and not on the stack, since the verifier tracks the range of every number on
+/// the stack through every turn of a loop; what it reads from a map it takes for any number, once.
+#[repr(C, align(8))]
+pub struct Scratch {
+    /// The bytes.
+    pub bytes: [u8; SCRATCH_SIZE],
+    /// How many of them are used.
+    pub len: u64,
+    /// Where the walk under way may not write any more.
+    pub end: u64,
+    /// Where its last component begins.
+    pub last: u64,
+    /// Whether a component began with a dot.
+    pub hidden: u64,
+    /// Whether it came to the root.
+    pub done: u64,
+    /// Where it is: directory entry.
+    pub dentry: u64,
+    /// Where it is: mount.
+    pub mount: u64,
+}
+
+/// Size of [`Scratch::bytes`]: the highest start of a part, plus the longest part.
+pub const SCRATCH_SIZE: usize = 24 << 10;
+/// Mask that bounds the start of a part.
+pub const START_MASK: usize = 0x3fff;
+
+/// Which ring, and how soon it matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Must not be lost, wakes userspace.
+    Urgent,
+    /// Must not be lost, can wait for the next wake-up.
+    UrgentLazy,
+    /// May be lost under load.
+    Bulk,
+    /// May be lost under load, can wait for the next wake-up.
+    BulkLazy,
+}
+
+/// The scratch buffer of this CPU.
+#[inline(always)]
+pub fn scratch() -> Option<&'static mut Scratch> {
+    let scratch = SCRATCH.get_ptr_mut(0)?;
+    // SAFETY: per-CPU memory that lives as long as the map; its users run with preemption off, so
+    // no second reference exists meanwhile.
+    Some(unsafe { &mut *scratch })
+}
+
+/// Now, CLOCK_BOOTTIME nanoseconds.
+#[inline(always)]
+pub fn now() -> u64 {
+    // SAFETY: always allowed.
+    unsafe { generated::bpf_ktime_get_boot_ns() }
+}
+
+/// The header of a record that `actor` causes.
+#[inline(always)]
+pub fn header(kind: Kind, actor: &Actor, size: usize, flags: u16) -> Header {
+    Header {
+        time: now(),
+        cgroup: actor.cgroup,
+        start: actor.start,
+        pid: actor.pid,
+        tid: actor.tid,
+        agent: actor.agent,
+        size: size as u32,
+        kind: kind as u16,
+        flags,
+        uid: actor.uid,
+    }
+}
+
+/// A record of fixed size.
+#[repr(C)]
+struct Record<B> {
+    header: Header,
+    body: B,
+}
+
+/// Writes a header and a body.
+#[inline(always)]
+pub fn emit<B: Copy + 'static>(lane: Lane, kind: Kind, actor: &Actor, flags: u16, body: B) {
+    let header = header(kind, actor, size_of::<Record<B>>(), flags);
+    let wake = wake(lane, header.time);
+    match ring(lane).reserve::<Record<B>>(0) {
+        Some(mut entry) => {
+            entry.write(Record { header, body });
+            entry.submit(wake);
+        }
+        None => count_loss(actor.agent, kind),
+    }
+}
+
+/// Writes the first `len` bytes of the scratch buffer.
+#[inline(always)]
+pub fn emit_scratch(lane: Lane, kind: Kind, actor: &Actor, time: u64, scratch: &Scratch, len: usize) {
+    let wake = wake(lane, time);
+    let len = if len > SCRATCH_SIZE { SCRATCH_SIZE } else { len };
+    let Some(bytes) = scratch.bytes.get(..len) else { return };
+    if ring(lane).output::<[u8]>(bytes, wake).is_err() {
+        count_loss(actor.agent, kind);
+    }
+}
+
+/// Counts a record that could not be written.
+#[inline(always)]
+pub fn count_loss(agent: u32, kind: Kind) {
+    let key = LossKey { agent, kind: kind as u32 };
+    if let Some(count) = LOST.get_ptr_mut(key) {
+        // SAFETY: a live map value of eight aligned bytes; the instruction is BPF's atomic add, which
+        // core does not offer for this target.
+        unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) count, in(reg) 1_u64) };
+    } else {
+        let _ = LOST.insert(key, 1, 0);
+    }
+}
+
+#[inline(always)]
+fn ring(lane: Lane) -> &'static RingBuf {
+    match lane {
+        Lane::Urgent | Lane::UrgentLazy => &URGENT,
+        Lane::Bulk | Lane::BulkLazy => &BULK,
+    }
+}
+
+#[inline(always)]
+fn wake(lane: Lane, now: u64) -> u64 {
+    let (woken, window) = match lane {
+        Lane::Urgent => (&URGENT_WOKEN, limits::URGENT_WINDOW),
+        Lane::Bulk => (&BULK_WOKEN, limits::BULK_WINDOW),
+        Lane::UrgentLazy | Lane::BulkLazy => return u64::from(BPF_RB_NO_WAKEUP),
+    };
+    if now.wrapping_sub(woken.get()) < window {
+        return u64::from(BPF_RB_NO_WAKEUP);
+    }
+    woken.set(now);
+    u64::from(BPF_RB_FORCE_WAKEUP)
+}

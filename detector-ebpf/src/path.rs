@@ -1,0 +1,203 @@
+//! Puts records together in the scratch buffer: resolved paths, strings, bytes of user memory.
+//!
+//! A path is written as its components from the leaf up, each with its NUL, by walking directory
+//! entries and mounts; userspace turns it round. The walk is one `bpf_loop` (Linux 5.17), which the
+//! verifier checks once, whatever the depth.
+
+use core::ffi::c_void;
+
+use aya_ebpf::helpers::generated;
+use detector_common::limits::{NAME_MAX, PATH_COMPONENTS, PATH_MAX};
+use detector_common::wire::{Header, Kind};
+
+use crate::kernel::Path;
+use crate::output::{self, Lane, START_MASK, Scratch};
+use crate::scope::Actor;
+
+/// A record under construction in the scratch buffer.
+pub struct Builder {
+    scratch: &'static mut Scratch,
+}
+
+/// What a path walk found.
+#[derive(Clone, Copy)]
+pub struct Walked {
+    /// Bytes written.
+    pub len: u16,
+    /// The first components are missing.
+    pub truncated: bool,
+    /// First bytes of the topmost directory's name.
+    pub top: u32,
+    /// Some component begins with a dot.
+    pub hidden: bool,
+}
+
+macro_rules! get {
+    ($scratch:expr, $field:ident) => {
+        // SAFETY: a field of a live map value; volatile, so that the compiler keeps no copy whose range
+        // the verifier would track.
+        unsafe { (&raw const $scratch.$field).read_volatile() }
+    };
+}
+
+macro_rules! set {
+    ($scratch:expr, $field:ident, $value:expr) => {{
+        let value = $value;
+        // SAFETY: as in `get!`.
+        unsafe { (&raw mut $scratch.$field).write_volatile(value) }
+    }};
+}
+
+impl Builder {
+    /// An empty record with room for a header and a body of type `B` before its tail.
+    #[inline(always)]
+    pub fn new<B>() -> Option<Self> {
+        let scratch = output::scratch()?;
+        set!(scratch, len, (size_of::<Header>() + size_of::<B>()) as u64);
+        Some(Self { scratch })
+    }
+
+    /// Appends a path.
+    #[inline(always)]
+    pub fn path(&mut self, place: Path) -> Walked {
+        let scratch = &mut *self.scratch;
+        let from = get!(scratch, len);
+        set!(scratch, end, from + PATH_MAX as u64);
+        set!(scratch, last, from);
+        set!(scratch, hidden, 0);
+        set!(scratch, done, 0);
+        set!(scratch, dentry, place.dentry as u64);
+        set!(scratch, mount, place.mount as u64);
+        // SAFETY: the callback has the signature that bpf_loop wants and uses no context.
+        unsafe { generated::bpf_loop(PATH_COMPONENTS, component as *mut c_void, core::ptr::null_mut(), 0) };
+        let start = get!(scratch, last) as usize & START_MASK;
+        let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
+            // SAFETY: four bytes of the buffer.
+            unsafe { bytes.as_ptr().cast::<u32>().read_unaligned() }
+        });
+        Walked {
+            len: get!(scratch, len).wrapping_sub(from) as u16,
+            truncated: get!(scratch, done) == 0,
+            top,
+            hidden: get!(scratch, hidden) != 0,
+        }
+    }
+
+    /// Appends a NUL-terminated string of kernel memory, the NUL included; gives its length.
+    #[inline(always)]
+    pub fn kernel_string(&mut self, address: *const u8) -> u16 {
+        let Some(target) = self.part() else { return 0 };
+        // SAFETY: `target` has room for PATH_MAX bytes; the helper checks the source.
+        let got = unsafe {
+            generated::bpf_probe_read_kernel_str(target.cast(), PATH_MAX as u32, address.cast())
+        };
+        self.grow(got)
+    }
+
+    /// Appends a NUL-terminated string of user memory, the NUL included; gives its length.
+    #[inline(always)]
+    pub fn user_string(&mut self, address: u64) -> u16 {
+        let Some(target) = self.part() else { return 0 };
+        // SAFETY: as above.
+        let got = unsafe {
+            generated::bpf_probe_read_user_str(target.cast(), PATH_MAX as u32, address as *const c_void)
+        };
+        self.grow(got)
+    }
+
+    /// Appends `len` bytes of user memory, at most `MAX`; gives how many.
+    #[inline(always)]
+    pub fn user_bytes<const MAX: u64>(&mut self, address: u64, len: u64) -> u16 {
+        let Some(target) = self.part() else { return 0 };
+        let len = clamp::<MAX>(len);
+        // SAFETY: `target` has room for MAX bytes; the helper checks the source.
+        let failed = unsafe {
+            generated::bpf_probe_read_user(target.cast(), len as u32, address as *const c_void)
+        };
+        self.grow(if failed == 0 { len as i64 } else { 0 })
+    }
+
+    /// Fills in header and body and writes the record.
+    #[inline(always)]
+    pub fn emit<B: Copy>(self, lane: Lane, kind: Kind, actor: &Actor, flags: u16, body: B) {
+        let len = get!(self.scratch, len) as usize;
+        let header = output::header(kind, actor, len, flags);
+        let base = self.scratch.bytes.as_mut_ptr();
+        // SAFETY: the scratch buffer is aligned to eight bytes and larger than header and body.
+        unsafe { base.cast::<Header>().write(header) };
+        let body_at = base.wrapping_add(size_of::<Header>()).cast::<B>();
+        // SAFETY: as above; the header's size keeps the alignment.
+        unsafe { body_at.write(body) };
+        output::emit_scratch(lane, kind, actor, header.time, self.scratch, len);
+    }
+
+    #[inline(always)]
+    fn part(&mut self) -> Option<*mut u8> {
+        let start = get!(self.scratch, len) as usize & START_MASK;
+        Some(self.scratch.bytes.get_mut(start)? as *mut u8)
+    }
+
+    /// Adds what a helper says it wrote; gives it.
+    #[inline(always)]
+    fn grow(&mut self, got: i64) -> u16 {
+        let got = if got > 0 { got as u64 & 0xffff } else { 0 };
+        set!(self.scratch, len, get!(self.scratch, len) + got);
+        got as u16
+    }
+}
+
+/// Writes one component and goes one up; 1 ends the loop.
+extern "C" fn component(_: u32, _: *mut c_void) -> i64 {
+    let Some(scratch) = output::scratch() else { return 1 };
+    let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
+    if place.is_mount_root() {
+        let above = place.mounted_on();
+        if above.mount == place.mount {
+            set!(scratch, done, 1);
+            return 1;
+        }
+        set!(scratch, dentry, above.dentry as u64);
+        set!(scratch, mount, above.mount as u64);
+        return 0;
+    }
+    if get!(scratch, len) + NAME_MAX as u64 > get!(scratch, end) {
+        return 1;
+    }
+    write_name(scratch, place);
+    let parent = place.parent();
+    if parent.dentry == place.dentry {
+        // A name that hangs in no tree: a memfd, a pipe.
+        set!(scratch, done, 1);
+        return 1;
+    }
+    set!(scratch, dentry, parent.dentry as u64);
+    0
+}
+
+#[inline(always)]
+fn write_name(scratch: &mut Scratch, place: Path) {
+    let start = get!(scratch, len) as usize & START_MASK;
+    let Some(target) = scratch.bytes.get_mut(start) else { return };
+    let target: *mut u8 = target;
+    // SAFETY: START_MASK leaves room for a name behind any start; the helper checks the source.
+    let got = unsafe {
+        generated::bpf_probe_read_kernel_str(target.cast(), NAME_MAX as u32, place.name().cast())
+    };
+    // SAFETY: inside the buffer.
+    if unsafe { target.read_volatile() } == b'.' {
+        set!(scratch, hidden, 1);
+    }
+    set!(scratch, last, start as u64);
+    set!(scratch, len, start as u64 + (got as u64 & 0x1ff));
+}
+
+/// `value`, at most `MAX`, in a form whose bound the verifier sees.
+#[inline(always)]
+fn clamp<const MAX: u64>(value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: compares and replaces one register; no memory, no flags.
+    unsafe {
+        core::arch::asm!("if {0} <= {1} goto +1", "{0} = {1}", inout(reg) value, const MAX);
+    }
+    value
+}

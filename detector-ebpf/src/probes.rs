@@ -1,0 +1,14 @@
+//! One hook a file.
+
+pub mod bind;
+pub mod cgroup_attach;
+pub mod cgroup_create;
+pub mod cgroup_remove;
+pub mod connect;
+pub mod exec;
+pub mod exit;
+pub mod file;
+pub mod fork;
+pub mod send;
+pub mod socket_state;
+pub mod syscall;

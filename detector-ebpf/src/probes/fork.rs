@@ -1,0 +1,39 @@
+//! fork, at `tp_btf/sched_process_fork`.
+//!
+//! Hook: `sched_process_fork(struct task_struct *parent, struct task_struct *child)`, BTF since 5.5.
+//! It runs before the child does: the child has its tag before its first instruction. Threads are no
+//! processes and leave at once. A child that `CLONE_INTO_CGROUP` puts into a watched control group is
+//! watched whoever its parent is. Cost: two reads and a hash look-up for an unwatched fork.
+
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::wire::{Fork, Kind, Tag};
+
+use crate::kernel::Task;
+use crate::output::{self, Lane};
+use crate::scope;
+
+/// Tags the child of a watched process and reports it.
+#[btf_tracepoint(function = "sched_process_fork")]
+pub fn fork(ctx: BtfTracePointContext) -> i32 {
+    let child = Task(ctx.arg::<*const u8>(1));
+    let pid = child.tgid();
+    if child.tid() != pid {
+        return 0;
+    }
+    let actor = scope::anyone();
+    let agent = if actor.agent != 0 {
+        actor.agent
+    } else {
+        match scope::agent_of(child.cgroup()) {
+            Some(agent) => agent,
+            None => return 0,
+        }
+    };
+    let start = child.start();
+    let left = scope::tag(actor.pid).map_or(0, |tag| tag.left);
+    scope::put_tag(pid, Tag { start, agent, left });
+    let actor = scope::Actor { agent, ..actor };
+    output::emit(Lane::UrgentLazy, Kind::Fork, &actor, 0, Fork { child_start: start, child_pid: pid, pad: 0 });
+    0
+}

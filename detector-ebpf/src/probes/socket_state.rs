@@ -1,0 +1,89 @@
+//! TCP results and listeners, at `tp_btf/inet_sock_set_state`.
+//!
+//! Hook: `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, BTF
+//! since 5.5. Fires for every TCP socket of the machine; all but three transitions leave at the first
+//! compare. The result of a connect often comes in softirq, when another task is current: the owner
+//! is found by the socket's cookie. It also reports the connects of watched processes that left their
+//! control group, which [`super::connect`] does not see. Slips past: TCP outside the kernel's stack.
+
+use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::wire::{Kind, Socket};
+
+use super::connect;
+use crate::kernel::Sock;
+use crate::output::{self, Lane};
+use crate::scope;
+
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const CLOSE: i32 = 7;
+const LISTEN: i32 = 10;
+const ECONNABORTED: u32 = 103;
+
+/// Reports listeners, connects from outside the watched groups, and the results of connects.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub fn socket_state(ctx: BtfTracePointContext) -> i32 {
+    let old: i32 = ctx.arg(1);
+    let new: i32 = ctx.arg(2);
+    if new == LISTEN {
+        listen(Sock(ctx.arg::<*const u8>(0)));
+    } else if new == SYN_SENT {
+        begin(&ctx);
+    } else if old == SYN_SENT && (new == ESTABLISHED || new == CLOSE) {
+        end(Sock(ctx.arg::<*const u8>(0)), new);
+    }
+    0
+}
+
+#[inline(always)]
+fn listen(sock: Sock) {
+    let Some(actor) = scope::watched() else { return };
+    output::emit(Lane::Urgent, Kind::Listen, &actor, 0, body(sock));
+}
+
+#[inline(always)]
+fn begin(ctx: &BtfTracePointContext) {
+    let Some(actor) = scope::watched() else { return };
+    let sock = Sock(ctx.arg::<*const u8>(0));
+    let cookie = sock.cookie();
+    if cookie != 0 && connect::owner(cookie).is_some() {
+        return;
+    }
+    // SAFETY: the argument is a trusted socket pointer (helper allowed here since 5.12).
+    let cookie = unsafe { bpf_get_socket_cookie(ctx.arg::<*const u8>(0).cast_mut().cast()) };
+    connect::remember(cookie, &actor);
+    output::emit(Lane::Bulk, Kind::Connect, &actor, 0, Socket { cookie, ..body(sock) });
+}
+
+#[inline(always)]
+fn end(sock: Sock, new: i32) {
+    let cookie = sock.cookie();
+    if cookie == 0 {
+        return;
+    }
+    let Some(actor) = connect::owner(cookie) else { return };
+    connect::forget(cookie);
+    let errno = match (new, sock.error()) {
+        (ESTABLISHED, _) => 0,
+        (_, 0) => ECONNABORTED,
+        (_, errno) => errno,
+    };
+    output::emit(Lane::BulkLazy, Kind::ConnectResult, &actor, 0, Socket { errno, ..body(sock) });
+}
+
+#[inline(always)]
+fn body(sock: Sock) -> Socket {
+    Socket {
+        cookie: sock.cookie(),
+        remote: sock.remote(),
+        local: sock.local(),
+        remote_port: sock.remote_port(),
+        local_port: sock.local_port(),
+        family: sock.family(),
+        protocol: sock.protocol(),
+        errno: 0,
+        pad: 0,
+    }
+}

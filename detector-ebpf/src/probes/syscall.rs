@@ -1,0 +1,189 @@
+//! The syscall exits of the fallback tier, at `tp_btf/sys_exit`.
+//!
+//! Hook: `sys_exit(struct pt_regs *regs, long ret)`, BTF since 5.5. Attaching it makes every syscall of
+//! the machine take the slow path, which is its whole cost for tasks that are not watched, so it is
+//! attached only while an agent exists, and one program serves all file syscalls. Slips past, named
+//! by `doctor`: io_uring, mmap writes, 32-bit syscalls.
+
+use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::wire::Kind;
+
+use super::file;
+use crate::kernel;
+use crate::output::{self, Lane};
+use crate::scope;
+
+/// x86-64 numbers of the syscalls that are looked at.
+pub mod number {
+    /// open(path, flags, mode)
+    pub const OPEN: u64 = 2;
+    /// truncate(path, length)
+    pub const TRUNCATE: u64 = 76;
+    /// ftruncate(fd, length)
+    pub const FTRUNCATE: u64 = 77;
+    /// rename(old, new)
+    pub const RENAME: u64 = 82;
+    /// rmdir(path)
+    pub const RMDIR: u64 = 84;
+    /// creat(path, mode)
+    pub const CREAT: u64 = 85;
+    /// link(old, new)
+    pub const LINK: u64 = 86;
+    /// unlink(path)
+    pub const UNLINK: u64 = 87;
+    /// symlink(target, path)
+    pub const SYMLINK: u64 = 88;
+    /// chmod(path, mode)
+    pub const CHMOD: u64 = 90;
+    /// fchmod(fd, mode)
+    pub const FCHMOD: u64 = 91;
+    /// setsid()
+    pub const SETSID: u64 = 112;
+    /// openat(dirfd, path, flags, mode)
+    pub const OPENAT: u64 = 257;
+    /// unlinkat(dirfd, path, flags)
+    pub const UNLINKAT: u64 = 263;
+    /// renameat(olddirfd, old, newdirfd, new)
+    pub const RENAMEAT: u64 = 264;
+    /// linkat(olddirfd, old, newdirfd, new, flags)
+    pub const LINKAT: u64 = 265;
+    /// symlinkat(target, dirfd, path)
+    pub const SYMLINKAT: u64 = 266;
+    /// fchmodat(dirfd, path, mode)
+    pub const FCHMODAT: u64 = 268;
+    /// open_by_handle_at(mountfd, handle, flags)
+    pub const OPEN_BY_HANDLE_AT: u64 = 304;
+    /// renameat2(olddirfd, old, newdirfd, new, flags)
+    pub const RENAMEAT2: u64 = 316;
+    /// openat2(dirfd, path, how, size)
+    pub const OPENAT2: u64 = 437;
+    /// fchmodat2(dirfd, path, mode, flags)
+    pub const FCHMODAT2: u64 = 452;
+}
+
+/// What access an open asked for, and whether it may change the file without it.
+const WRITES: u64 = 0o3 | 0o100 | 0o1000;
+const AT_FDCWD: u64 = -100_i32 as u32 as u64;
+
+/// The registers that hold syscall arguments, as words of x86-64's `struct pt_regs`.
+#[derive(Clone, Copy)]
+pub struct Arguments(*const u64);
+
+impl Arguments {
+    /// Argument `n`, counted from 0.
+    #[inline(always)]
+    pub fn get(self, n: usize) -> u64 {
+        let word = match n {
+            0 => 14,
+            1 => 13,
+            2 => 12,
+            3 => 7,
+            4 => 9,
+            _ => 8,
+        };
+        kernel::load(self.0, word)
+    }
+
+    #[inline(always)]
+    fn number(self) -> u64 {
+        kernel::load(self.0, 15)
+    }
+}
+
+/// Dispatches on the syscall number, then on the scope.
+#[btf_tracepoint(function = "sys_exit")]
+pub fn syscall(ctx: BtfTracePointContext) -> i32 {
+    let args = Arguments(ctx.arg::<*const u64>(0));
+    let number = args.number();
+    if number != number::OPENAT && !is_served(number) {
+        return 0;
+    }
+    let result: i64 = ctx.arg(1);
+    if result < 0 || is_read_only(number, args) {
+        return 0;
+    }
+    let Some(actor) = scope::watched() else { return 0 };
+    match number {
+        number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
+            file::opened(&actor, result as u32);
+        }
+        number::FTRUNCATE => file::by_descriptor(&actor, Kind::FileTruncate, args.get(0) as u32, 0),
+        number::FCHMOD => {
+            file::by_descriptor(&actor, Kind::FileChmod, args.get(0) as u32, args.get(1) as u32);
+        }
+        number::TRUNCATE => file::named(&actor, Kind::FileTruncate, (AT_FDCWD, args.get(0)), 0, 0),
+        number::CHMOD => file::named(&actor, Kind::FileChmod, (AT_FDCWD, args.get(0)), args.get(1), 0),
+        number::FCHMODAT => file::named(&actor, Kind::FileChmod, (args.get(0), args.get(1)), args.get(2), 0),
+        number::FCHMODAT2 => {
+            file::named(&actor, Kind::FileChmod, (args.get(0), args.get(1)), args.get(2), args.get(3));
+        }
+        number::UNLINK | number::RMDIR => {
+            file::named(&actor, Kind::FileUnlink, (AT_FDCWD, args.get(0)), 0, 0);
+        }
+        number::UNLINKAT => file::named(&actor, Kind::FileUnlink, (args.get(0), args.get(1)), 0, args.get(2)),
+        number::RENAME => {
+            file::moved(&actor, Kind::FileRename, (AT_FDCWD, args.get(0)), (AT_FDCWD, args.get(1)), 0);
+        }
+        number::RENAMEAT => {
+            let (old, new) = ((args.get(0), args.get(1)), (args.get(2), args.get(3)));
+            file::moved(&actor, Kind::FileRename, old, new, 0);
+        }
+        number::RENAMEAT2 => {
+            let (old, new) = ((args.get(0), args.get(1)), (args.get(2), args.get(3)));
+            file::moved(&actor, Kind::FileRename, old, new, args.get(4));
+        }
+        number::LINK => {
+            file::moved(&actor, Kind::FileLink, (AT_FDCWD, args.get(0)), (AT_FDCWD, args.get(1)), 0);
+        }
+        number::LINKAT => {
+            let (old, new) = ((args.get(0), args.get(1)), (args.get(2), args.get(3)));
+            file::moved(&actor, Kind::FileLink, old, new, args.get(4));
+        }
+        number::SYMLINK => file::symlinked(&actor, args.get(0), (AT_FDCWD, args.get(1))),
+        number::SYMLINKAT => file::symlinked(&actor, args.get(0), (args.get(1), args.get(2))),
+        number::SETSID => output::emit(Lane::UrgentLazy, Kind::Setsid, &actor, 0, [0_u64; 0]),
+        _ => {}
+    }
+    0
+}
+
+/// Whether this syscall is one of those that are looked at.
+#[inline(always)]
+fn is_served(number: u64) -> bool {
+    matches!(
+        number,
+        number::OPEN
+            | number::TRUNCATE
+            | number::FTRUNCATE
+            | number::RENAME
+            | number::RMDIR
+            | number::CREAT
+            | number::LINK
+            | number::UNLINK
+            | number::SYMLINK
+            | number::CHMOD
+            | number::FCHMOD
+            | number::SETSID
+            | number::UNLINKAT
+            | number::RENAMEAT
+            | number::LINKAT
+            | number::SYMLINKAT
+            | number::FCHMODAT
+            | number::OPEN_BY_HANDLE_AT
+            | number::RENAMEAT2
+            | number::OPENAT2
+            | number::FCHMODAT2
+    )
+}
+
+/// Whether an open asked for reading alone, judged by its flags register before anything is read.
+#[inline(always)]
+fn is_read_only(number: u64, args: Arguments) -> bool {
+    let flags = match number {
+        number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
+        number::OPEN => args.get(1),
+        _ => return false,
+    };
+    flags & WRITES == 0
+}

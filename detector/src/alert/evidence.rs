@@ -1,0 +1,184 @@
+//! The fact behind a finding, as a sentence and as fields.
+
+use serde_json::Value;
+
+use super::Evidence;
+use super::escape::{clip, cut};
+use crate::event::{Event, EventKind, Exec, FileEvent, FileOp, Membership};
+use crate::process::{Process, ProcessTable};
+use crate::rules::{Finding, Subject, What};
+
+/// Most characters of a path, an address or an argv in a sentence.
+const MOST: usize = 300;
+
+/// Most bytes of one field.
+const FIELD_MOST: usize = 8_192;
+
+/// The evidence of one finding.
+pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
+    let (time, kind) = match subject.what {
+        What::Event(event) => (event.time, event.kind.name()),
+        What::Observation(observation) => (observation.time, observation.name),
+    };
+    Evidence {
+        time: time.rfc3339(),
+        kind: kind.to_owned(),
+        text: sentence(subject),
+        fields: finding.matched.iter().map(|(name, value)| (name.clone(), bounded(value))).collect(),
+    }
+}
+
+/// What happened, who did it first.
+pub(super) fn sentence(subject: &Subject<'_>) -> String {
+    match subject.what {
+        What::Event(event) => event_sentence(subject.table, event),
+        What::Observation(observation) => {
+            let process = subject.table.get(observation.process);
+            format!("{} {}", who(process, observation.process.pid), clip(&observation.text, MOST))
+        }
+    }
+}
+
+fn event_sentence(table: &ProcessTable, event: &Event) -> String {
+    let who = who(table.get(event.process), event.process.pid);
+    match &event.kind {
+        EventKind::Exec(exec) => format!("pid {} {}", event.process.pid, executed(exec)),
+        EventKind::Fork(fork) => format!("{who} made process {}", fork.child.pid),
+        EventKind::Exit(exit) => match exit.signal {
+            Some(signal) => format!("{who} was ended by signal {signal}"),
+            None => format!("{who} ended with exit code {}", exit.code),
+        },
+        EventKind::Connect(flow) => {
+            format!("{who} connects to {} by {}", flow.remote, flow.protocol.name())
+        }
+        EventKind::ConnectResult(result) if result.errno == 0 => {
+            format!("{who} is connected to {} by {}", result.flow.remote, result.flow.protocol.name())
+        }
+        EventKind::ConnectResult(result) => format!(
+            "{who} could not connect to {} by {}: errno {}",
+            result.flow.remote,
+            result.flow.protocol.name(),
+            result.errno
+        ),
+        EventKind::Send(flow) => format!("{who} sends to {} by {}", flow.remote, flow.protocol.name()),
+        EventKind::Bind(at) => format!("{who} binds {} for {}", at.local, at.protocol.name()),
+        EventKind::Listen(at) => format!("{who} listens on {} for {}", at.local, at.protocol.name()),
+        EventKind::File(file) => format!("{who} {}", touched(file)),
+        EventKind::Setsid => format!("{who} began a session of its own"),
+        EventKind::CgroupMove(change) => {
+            let what = match change.change {
+                Membership::Within => "between control groups of its agent, to",
+                Membership::Joined => "into the watched control group",
+                Membership::Left => "out of its agent's control group, to",
+            };
+            let moved = table.get(change.moved);
+            let moved = self::who(moved, change.moved.pid);
+            format!("{moved} was moved {what} {} by pid {}", clip(&change.path, MOST), event.process.pid)
+        }
+        EventKind::CgroupCreate(change) => format!("control group {} was made", clip(&change.path, MOST)),
+        EventKind::CgroupRemove(change) => format!("control group {} was removed", clip(&change.path, MOST)),
+        EventKind::Lost(lost) => {
+            format!("the sensor lost {} events of kind {}", lost.count, clip(&lost.what, MOST))
+        }
+    }
+}
+
+fn executed(exec: &Exec) -> String {
+    let origin = if exec.is_memfd() {
+        " from memory"
+    } else if exec.is_deleted() {
+        " (a deleted file)"
+    } else {
+        ""
+    };
+    let script = exec.script.as_deref().map(|script| format!(" for the script {}", clip(script, MOST)));
+    let command = clip(&exec.command_line(), MOST);
+    format!("executed {}{origin}{}: {command}", clip(&exec.exe, MOST), script.unwrap_or_default())
+}
+
+fn touched(file: &FileEvent) -> String {
+    let path = clip(&file.path, MOST);
+    let from = clip(file.from.as_deref().unwrap_or("?"), MOST);
+    match file.op {
+        FileOp::Open if file.created => format!("created {path}"),
+        FileOp::Open => format!("opened {path} for writing"),
+        FileOp::Truncate => format!("truncated {path}"),
+        FileOp::Rename => format!("renamed {from} to {path}"),
+        FileOp::Link => format!("linked {from} as {path}"),
+        FileOp::Symlink => format!("made {path} a symbolic link to {from}"),
+        FileOp::Unlink => format!("removed {path}"),
+        FileOp::Chmod => format!("gave {path} the mode {:04o}", file.mode & 0o7777),
+    }
+}
+
+/// `name (pid N)`, as far as known.
+fn who(process: Option<&Process>, pid: u32) -> String {
+    let name = process
+        .and_then(|process| process.exec.as_deref())
+        .and_then(|exec| exec.exe.rsplit('/').find(|name| !name.is_empty()));
+    name.map_or_else(|| format!("pid {pid}"), |name| format!("{} (pid {pid})", clip(name, 64)))
+}
+
+fn bounded(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.len() > FIELD_MOST => {
+            let kept = cut(text, FIELD_MOST);
+            Value::String(format!("{kept}…[cut, {} bytes in all]", text.len()))
+        }
+        Value::Array(values) => Value::Array(values.iter().take(256).map(bounded).collect()),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            value.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::FileOp;
+
+    #[test]
+    fn hostile_names_are_escaped_in_sentences() {
+        let exec = Exec {
+            exe: "/tmp/a\u{202e}b".into(),
+            argv: vec!["x\n".into(), "y".repeat(1_000).into()],
+            ..Exec::default()
+        };
+        let text = executed(&exec);
+        assert!(text.starts_with("executed /tmp/a\\u{202e}b (a deleted file): x\\u{a} yyy"), "{text}");
+        assert!(text.ends_with('…') && text.len() < 400, "{text}");
+    }
+
+    #[test]
+    fn each_way_to_touch_a_file_has_a_sentence() {
+        let sentence = |op, created| {
+            touched(&FileEvent {
+                op,
+                path: "/a".into(),
+                from: Some("/b".into()),
+                inode: 0,
+                dev: 0,
+                mode: 0o10_0755,
+                created,
+                path_from_string: false,
+                path_truncated: false,
+            })
+        };
+        assert_eq!(sentence(FileOp::Open, true), "created /a");
+        assert_eq!(sentence(FileOp::Open, false), "opened /a for writing");
+        assert_eq!(sentence(FileOp::Truncate, false), "truncated /a");
+        assert_eq!(sentence(FileOp::Rename, false), "renamed /b to /a");
+        assert_eq!(sentence(FileOp::Link, false), "linked /b as /a");
+        assert_eq!(sentence(FileOp::Symlink, true), "made /a a symbolic link to /b");
+        assert_eq!(sentence(FileOp::Unlink, false), "removed /a");
+        assert_eq!(sentence(FileOp::Chmod, false), "gave /a the mode 0755");
+    }
+
+    #[test]
+    fn long_fields_are_cut_and_say_so() {
+        let long = Value::from("z".repeat(20_000));
+        let short = bounded(&long);
+        assert!(short.as_str().unwrap().ends_with("…[cut, 20000 bytes in all]"));
+        assert_eq!(bounded(&Value::from(7)), Value::from(7));
+    }
+}

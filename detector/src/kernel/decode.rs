@@ -1,0 +1,347 @@
+//! Turns ring records into events. Bytes are hostile: nothing here indexes, unwraps or trusts a length.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use detector_common::limits;
+use detector_common::wire::{self, Header, Kind, Stream, flag};
+use hashbrown::HashMap;
+
+use crate::event::{
+    AgentId, CgroupChange, CgroupId, CgroupMove, Endpoint, Event, EventKind, Exec, Exit, FileEvent, FileOp,
+    Flow, FlowResult, Fork, Membership, Nanos, ProcessId, Protocol, Ticks, text,
+};
+
+mod path;
+
+pub use path::Resolver;
+
+/// Most execs whose chunks wait for their record.
+const PENDING: usize = 1024;
+const AF_INET6: u16 = 10;
+
+/// Puts records together to events.
+pub struct Decoder {
+    /// Nanoseconds from CLOCK_BOOTTIME to the Unix epoch.
+    clock: u64,
+    pending: HashMap<(u32, u64), Chunks>,
+    resolver: Resolver,
+    malformed: u64,
+}
+
+#[derive(Default)]
+struct Chunks {
+    argv: Vec<u8>,
+    env: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder; `clock` is what to add to CLOCK_BOOTTIME to get nanoseconds since the Unix epoch.
+    pub fn new(clock: u64) -> Self {
+        Self { clock, pending: HashMap::new(), resolver: Resolver::default(), malformed: 0 }
+    }
+
+    /// The clocks drifted apart.
+    pub fn set_clock(&mut self, clock: u64) {
+        self.clock = clock;
+    }
+
+    /// Records that were no records: a kernel half of another version, or memory gone wrong.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// The event of one record; `None` for a part of one, and for bytes that are none.
+    pub fn decode(&mut self, bytes: &[u8], received: Nanos) -> Option<Event> {
+        let event = self.record(bytes, received);
+        if let Err(Malformed) = event {
+            self.malformed += 1;
+        }
+        event.ok().flatten()
+    }
+
+    /// A batch of records is over: what was remembered for its length is forgotten.
+    pub fn end_of_batch(&mut self) {
+        self.resolver.forget();
+    }
+
+    fn record(&mut self, bytes: &[u8], received: Nanos) -> Result<Option<Event>, Malformed> {
+        let (header, rest) = take::<Header>(bytes)?;
+        let kind = Kind::from_u16(header.kind).ok_or(Malformed)?;
+        let kind = match kind {
+            Kind::Exec => self.exec(&header, rest)?,
+            Kind::ExecChunk => {
+                self.chunk(&header, rest)?;
+                return Ok(None);
+            }
+            Kind::Fork => {
+                let (fork, _) = take::<wire::Fork>(rest)?;
+                EventKind::Fork(Fork { child: process(fork.child_pid, fork.child_start) })
+            }
+            Kind::Exit => {
+                let (exit, _) = take::<wire::Exit>(rest)?;
+                let [signal, code, ..] = exit.status.to_le_bytes();
+                let signal = (signal & 0x7f != 0).then_some(signal & 0x7f);
+                EventKind::Exit(Exit { code, signal })
+            }
+            Kind::Connect => EventKind::Connect(flow(&take::<wire::Socket>(rest)?.0)),
+            Kind::ConnectResult => {
+                let socket = take::<wire::Socket>(rest)?.0;
+                EventKind::ConnectResult(FlowResult { flow: flow(&socket), errno: socket.errno })
+            }
+            Kind::Send => EventKind::Send(flow(&take::<wire::Socket>(rest)?.0)),
+            Kind::Bind => EventKind::Bind(endpoint(&take::<wire::Socket>(rest)?.0)),
+            Kind::Listen => EventKind::Listen(endpoint(&take::<wire::Socket>(rest)?.0)),
+            Kind::FileOpen => self.file(&header, FileOp::Open, rest)?,
+            Kind::FileTruncate => self.file(&header, FileOp::Truncate, rest)?,
+            Kind::FileRename => self.file(&header, FileOp::Rename, rest)?,
+            Kind::FileLink => self.file(&header, FileOp::Link, rest)?,
+            Kind::FileSymlink => self.file(&header, FileOp::Symlink, rest)?,
+            Kind::FileUnlink => self.file(&header, FileOp::Unlink, rest)?,
+            Kind::FileChmod => self.file(&header, FileOp::Chmod, rest)?,
+            Kind::Setsid => EventKind::Setsid,
+            Kind::CgroupMove => cgroup_move(&header, rest)?,
+            Kind::CgroupCreate => EventKind::CgroupCreate(cgroup_change(rest)?),
+            Kind::CgroupRemove => EventKind::CgroupRemove(cgroup_change(rest)?),
+        };
+        Ok(Some(Event {
+            time: Nanos(header.time.saturating_add(self.clock)),
+            received,
+            agent: AgentId(header.agent),
+            process: process(header.pid, header.start),
+            thread: header.tid,
+            uid: header.uid,
+            cgroup: CgroupId(header.cgroup),
+            kind,
+        }))
+    }
+
+    fn exec(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
+        let (exec, rest) = take::<wire::Exec>(rest)?;
+        let (exe, rest) = part(rest, exec.path_len)?;
+        let (cwd, rest) = part(rest, exec.cwd_len)?;
+        let (argv, rest) = part(rest, exec.argv_len)?;
+        let (env, rest) = part(rest, exec.env_len)?;
+        let (script, _) = part(rest, exec.script_len)?;
+        let chunks = self.pending.remove(&(header.pid, header.start)).unwrap_or_default();
+        let argv = joined(argv, &chunks.argv);
+        let env = joined(env, &chunks.env);
+        let has = |bit: u16| header.flags & bit != 0;
+        Ok(EventKind::Exec(Arc::new(Exec {
+            exe: path::walked(exe, has(flag::PATH_TRUNCATED)),
+            inode: exec.inode,
+            dev: exec.dev,
+            nlink: exec.nlink,
+            mode: exec.mode,
+            argv: arguments(&argv),
+            argv_truncated: is_shorter(&argv, exec.argv_total).then_some(exec.argv_total),
+            cwd: path::walked(cwd, has(flag::CWD_TRUNCATED)),
+            script: (!script.is_empty()).then(|| string(script)),
+            parent: process(exec.ppid, exec.parent_start),
+            gid: exec.gid,
+            comm: string(exec.comm.map(u64::to_ne_bytes).as_flattened()),
+            env: watched_environment(&env),
+            env_truncated: is_shorter(&env, exec.env_total),
+            path_truncated: has(flag::PATH_TRUNCATED) || has(flag::CWD_TRUNCATED),
+        })))
+    }
+
+    fn chunk(&mut self, header: &Header, rest: &[u8]) -> Result<(), Malformed> {
+        let (chunk, rest) = take::<wire::ExecChunk>(rest)?;
+        let len = usize::try_from(chunk.len).map_err(|_| Malformed)?;
+        let bytes = rest.get(..len).ok_or(Malformed)?;
+        if self.pending.len() >= PENDING {
+            // Their exec records were lost; nothing will ever ask for them.
+            self.pending.clear();
+        }
+        let chunks = self.pending.entry((header.pid, header.start)).or_default();
+        let (stream, inline) = if chunk.stream == Stream::Argv as u32 {
+            (&mut chunks.argv, limits::ARGV_INLINE)
+        } else {
+            (&mut chunks.env, limits::ENV_INLINE)
+        };
+        let offset = usize::try_from(chunk.offset).map_err(|_| Malformed)?;
+        if offset == inline {
+            stream.clear();
+        }
+        if offset == inline + stream.len() {
+            stream.extend_from_slice(bytes);
+        }
+        Ok(())
+    }
+
+    fn file(&mut self, header: &Header, op: FileOp, rest: &[u8]) -> Result<EventKind, Malformed> {
+        let (file, rest) = take::<wire::File>(rest)?;
+        let [first, second, third, fourth] = file.lens;
+        let (directory, rest) = part(rest, first)?;
+        let (name, rest) = part(rest, second)?;
+        let (new_directory, rest) = part(rest, third)?;
+        let (new_name, _) = part(rest, fourth)?;
+        let truncated = header.flags & flag::PATH_TRUNCATED != 0;
+        let from_string = header.flags & flag::PATH_FROM_STRING != 0;
+        let named = |resolver: &mut Resolver, directory: &[u8], name: &[u8]| {
+            resolver.resolve(header.pid, &path::walked(directory, truncated), &string(name))
+        };
+        let (path, from) = match op {
+            FileOp::Open | FileOp::Truncate | FileOp::Chmod | FileOp::Unlink => {
+                let path = if from_string {
+                    named(&mut self.resolver, directory, name)
+                } else {
+                    path::walked(directory, truncated)
+                };
+                (path, None)
+            }
+            FileOp::Rename | FileOp::Link => {
+                let from = named(&mut self.resolver, directory, name);
+                (named(&mut self.resolver, new_directory, new_name), Some(from))
+            }
+            FileOp::Symlink => (named(&mut self.resolver, directory, name), Some(string(new_name))),
+        };
+        Ok(EventKind::File(FileEvent {
+            op,
+            path,
+            from,
+            inode: file.inode,
+            dev: file.dev,
+            mode: file.mode,
+            created: header.flags & flag::CREATED != 0,
+            path_from_string: from_string,
+            path_truncated: truncated,
+        }))
+    }
+}
+
+/// The bytes are no record of this version.
+#[derive(Debug)]
+struct Malformed;
+
+/// Reads a wire struct and gives what follows it.
+fn take<T: Wire>(bytes: &[u8]) -> Result<(T, &[u8]), Malformed> {
+    let (one, rest) = bytes.split_at_checked(size_of::<T>()).ok_or(Malformed)?;
+    // SAFETY: `one` has exactly the size of T, a repr(C) struct of integers and arrays without padding,
+    // which any bytes are a value of.
+    Ok((unsafe { one.as_ptr().cast::<T>().read_unaligned() }, rest))
+}
+
+/// Structs that any bytes are a value of.
+trait Wire: Copy {}
+impl Wire for Header {}
+impl Wire for wire::Exec {}
+impl Wire for wire::ExecChunk {}
+impl Wire for wire::Fork {}
+impl Wire for wire::Exit {}
+impl Wire for wire::Socket {}
+impl Wire for wire::File {}
+impl Wire for wire::Cgroup {}
+
+fn part(bytes: &[u8], len: u16) -> Result<(&[u8], &[u8]), Malformed> {
+    bytes.split_at_checked(usize::from(len)).ok_or(Malformed)
+}
+
+fn process(pid: u32, start: u64) -> ProcessId {
+    ProcessId { pid, start: Ticks::from_boot_nanos(start) }
+}
+
+/// The text before the first NUL.
+fn string(bytes: &[u8]) -> Box<str> {
+    text(bytes.split(|byte| *byte == 0).next().unwrap_or_default())
+}
+
+fn joined<'a>(inline: &'a [u8], chunks: &[u8]) -> std::borrow::Cow<'a, [u8]> {
+    if chunks.is_empty() { inline.into() } else { [inline, chunks].concat().into() }
+}
+
+fn is_shorter(taken: &[u8], total: u32) -> bool {
+    u32::try_from(taken.len()).is_ok_and(|len| len < total)
+}
+
+fn arguments(argv: &[u8]) -> Vec<Box<str>> {
+    let argv = argv.strip_suffix(&[0]).unwrap_or(argv);
+    if argv.is_empty() { Vec::new() } else { argv.split(|byte| *byte == 0).map(text).collect() }
+}
+
+fn watched_environment(env: &[u8]) -> Vec<(Box<str>, Box<str>)> {
+    let mut found = Vec::new();
+    for entry in env.split(|byte| *byte == 0) {
+        // Looking at one byte first keeps this cheap for the dozens of names that are of no interest.
+        if !matches!(entry.first(), Some(b'L' | b'B' | b'P')) {
+            continue;
+        }
+        for name in Exec::WATCHED_ENV {
+            if let Some(value) = entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) {
+                found.push((name.into(), text(value)));
+            }
+        }
+    }
+    found
+}
+
+fn protocol(number: u16) -> Protocol {
+    match number {
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
+        other => Protocol::Other(other),
+    }
+}
+
+fn address(family: u16, bytes: [u8; 16]) -> IpAddr {
+    if family == AF_INET6 {
+        return IpAddr::V6(Ipv6Addr::from(bytes));
+    }
+    let [a, b, c, d, ..] = bytes;
+    IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+}
+
+fn flow(socket: &wire::Socket) -> Flow {
+    let remote = address(socket.family, socket.remote);
+    let local = SocketAddr::new(address(socket.family, socket.local).to_canonical(), socket.local_port);
+    Flow {
+        cookie: socket.cookie,
+        protocol: protocol(socket.protocol),
+        remote: SocketAddr::new(remote.to_canonical(), socket.remote_port),
+        local: (local.port() != 0).then_some(local),
+        v4_mapped: remote != remote.to_canonical(),
+    }
+}
+
+fn endpoint(socket: &wire::Socket) -> Endpoint {
+    Endpoint {
+        cookie: socket.cookie,
+        protocol: protocol(socket.protocol),
+        local: SocketAddr::new(address(socket.family, socket.local).to_canonical(), socket.local_port),
+    }
+}
+
+fn cgroup_path(cgroup: &wire::Cgroup, rest: &[u8]) -> Result<Box<str>, Malformed> {
+    let len = u16::try_from(cgroup.path_len).map_err(|_| Malformed)?;
+    Ok(string(part(rest, len)?.0))
+}
+
+fn cgroup_change(rest: &[u8]) -> Result<CgroupChange, Malformed> {
+    let (cgroup, rest) = take::<wire::Cgroup>(rest)?;
+    Ok(CgroupChange {
+        id: CgroupId(cgroup.id),
+        parent: CgroupId(cgroup.parent),
+        path: cgroup_path(&cgroup, rest)?,
+    })
+}
+
+fn cgroup_move(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
+    let (cgroup, rest) = take::<wire::Cgroup>(rest)?;
+    let change = if header.flags & flag::LEFT != 0 {
+        Membership::Left
+    } else if header.flags & flag::JOINED != 0 {
+        Membership::Joined
+    } else {
+        Membership::Within
+    };
+    Ok(EventKind::CgroupMove(CgroupMove {
+        moved: process(cgroup.moved_pid, cgroup.moved_start),
+        to: CgroupId(cgroup.id),
+        path: cgroup_path(&cgroup, rest)?,
+        change,
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,378 @@
+//! The loaded kernel half: programs attached, agents watched, maps at hand.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use aya::maps::{HashMap as EbpfHashMap, Map, MapData, RingBuf};
+use aya::programs::cgroup_sock::CgroupSockLink;
+use aya::programs::cgroup_sock_addr::CgroupSockAddrLink;
+use aya::programs::tp_btf::BtfTracePointLink;
+use aya::programs::{CgroupAttachMode, Program, ProgramError};
+use aya::{Btf, Ebpf, EbpfLoader};
+use detector_common::offsets::Offsets;
+use detector_common::wire::{Kind, LossKey, Tag};
+
+use super::cgroup::Cgroups;
+use super::hook::{Attach, HOOKS, Hook, Vital, When};
+use super::ring::Rings;
+use super::{KernelError, btf};
+use crate::agent::Agent;
+use crate::event::{AgentId, CgroupId, ProcessId};
+
+/// The object that `build.rs` made.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/detector-ebpf"));
+/// Least size of a ring: one page times two, and room for the longest record.
+const LEAST_RING: u32 = 64 << 10;
+
+/// How the kernel half is loaded.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of the urgent and of the bulk ring, each; a power of two.
+    pub ring_size: u32,
+    /// Whether the probes' own diagnostics (aya-log) are wanted.
+    pub probe_log: ProbeLog,
+}
+
+/// Whether probes write diagnostics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeLog {
+    /// No; the verifier removes the code.
+    Off,
+    /// Yes, through `tracing` at DEBUG.
+    On,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { ring_size: 4 << 20, probe_log: ProbeLog::Off }
+    }
+}
+
+/// How one hook fares on this kernel.
+#[derive(Clone, Debug)]
+pub struct HookState {
+    /// The hook.
+    pub hook: &'static Hook,
+    /// Why it is not used; `None` where it is.
+    pub refused: Option<String>,
+}
+
+/// The loaded kernel half.
+pub struct Sensor {
+    ebpf: Ebpf,
+    groups: EbpfHashMap<MapData, u64, u32>,
+    tasks: EbpfHashMap<MapData, u32, Tag>,
+    lost: EbpfHashMap<MapData, LossKey, u64>,
+    lost_before: BTreeMap<(u32, u32), u64>,
+    cgroups: Cgroups,
+    states: Vec<HookState>,
+    watched: BTreeMap<AgentId, Watched>,
+    attached: BTreeMap<PathBuf, Vec<Link>>,
+    always: Vec<BtfTracePointLink>,
+    machine_wide: Vec<BtfTracePointLink>,
+}
+
+struct Watched {
+    place: PathBuf,
+    groups: Vec<CgroupId>,
+}
+
+/// Dropping one detaches it.
+#[expect(dead_code, reason = "links are held for their drop")]
+enum Link {
+    SockAddr(CgroupSockAddrLink),
+    Sock(CgroupSockLink),
+}
+
+impl Sensor {
+    /// Loads every hook that this kernel allows and attaches those that are always on.
+    ///
+    /// # Errors
+    /// No privilege, no BTF, no cgroup2, a ring size that the kernel cannot serve, or a vital hook
+    /// refused.
+    pub fn load(settings: &Settings) -> Result<(Self, Rings), KernelError> {
+        let Settings { ring_size, probe_log } = settings;
+        if !ring_size.is_power_of_two() || *ring_size < LEAST_RING {
+            return Err(KernelError::RingSize { size: *ring_size, least: LEAST_RING });
+        }
+        if !rustix::process::geteuid().is_root() && !has_capabilities() {
+            return Err(KernelError::Privilege);
+        }
+        let cgroups = Cgroups::find()?;
+        let offsets = btf::offsets(Path::new(btf::VMLINUX))?;
+        let words: Vec<u32> =
+            Offsets::PATHS.iter().map(|(name, _)| offsets.get(name).unwrap_or(u32::MAX)).collect();
+        let types = Btf::from_sys_fs().map_err(|source| KernelError::AyaBtf(Box::new(source)))?;
+        let level: u8 = match probe_log {
+            ProbeLog::Off => 0,
+            ProbeLog::On => 5,
+        };
+        raise_limits();
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&types))
+            .override_global("OFFSETS", words.as_slice(), true)
+            .override_global("AYA_LOG_LEVEL", &level, false)
+            .map_max_entries("URGENT", *ring_size)
+            .map_max_entries("BULK", *ring_size)
+            .load(OBJECT)
+            .map_err(|source| KernelError::Load(Box::new(source)))?;
+        let states = HOOKS
+            .iter()
+            .map(|hook| HookState { hook, refused: load_hook(&mut ebpf, hook, &offsets, &types) })
+            .collect::<Vec<_>>();
+        if let Some((hook, reason)) = states.iter().find_map(|state| {
+            let reason = state.refused.clone()?;
+            (state.hook.vital == Vital::Yes).then_some((state.hook.program, reason))
+        }) {
+            return Err(KernelError::Vital { hook, reason });
+        }
+        let rings = Rings::new(ring(&mut ebpf, "URGENT")?, ring(&mut ebpf, "BULK")?)
+            .map_err(|source| KernelError::Proc { path: "epoll".into(), source })?;
+        let mut sensor = Self {
+            groups: hash(&mut ebpf, "CGROUPS")?,
+            tasks: hash(&mut ebpf, "TASKS")?,
+            lost: hash(&mut ebpf, "LOST")?,
+            lost_before: BTreeMap::new(),
+            ebpf,
+            cgroups,
+            states,
+            watched: BTreeMap::new(),
+            attached: BTreeMap::new(),
+            always: Vec::new(),
+            machine_wide: Vec::new(),
+        };
+        sensor.attach_always()?;
+        Ok((sensor, rings))
+    }
+
+    /// The eBPF side, for probe diagnostics.
+    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
+        &mut self.ebpf
+    }
+
+    /// How each hook fares.
+    pub fn states(&self) -> &[HookState] {
+        &self.states
+    }
+
+    /// The cgroup2 file system.
+    pub fn cgroups(&self) -> &Cgroups {
+        &self.cgroups
+    }
+
+    /// Watches an agent from now on: its control group, every group below it, and every process in
+    /// them. `place` is where the cgroup programs are attached: the agent's own directory or one above
+    /// it that several agents share. Gives the processes that were there already.
+    ///
+    /// # Errors
+    /// A map is full, or a program does not attach.
+    pub fn watch(&mut self, agent: &Agent, place: &str) -> Result<Vec<u32>, KernelError> {
+        let place = self.cgroups.directory(place);
+        self.attach_agents()?;
+        self.attach_place(&place)?;
+        let mut groups = Vec::new();
+        let mut processes = Vec::new();
+        for group in self.cgroups.tree(&agent.path) {
+            self.groups
+                .insert(group.id.0, agent.id.0, 0)
+                .map_err(|source| KernelError::Map { name: "CGROUPS", source: Box::new(source) })?;
+            groups.push(group.id);
+            processes.extend(self.cgroups.processes(&group.path));
+        }
+        self.watched.insert(agent.id, Watched { place, groups });
+        Ok(processes)
+    }
+
+    /// Tags a process that was there before its agent was watched.
+    ///
+    /// # Errors
+    /// The map is full.
+    pub fn tag(&mut self, process: ProcessId, agent: AgentId) -> Result<(), KernelError> {
+        let tag = Tag { start: process.start.0.saturating_mul(10_000_000), agent: agent.0, left: 0 };
+        // One that the kernel tagged meanwhile knows its start to the nanosecond: leave it.
+        match self.tasks.insert(process.pid, tag, 1) {
+            Ok(()) => Ok(()),
+            Err(_) if self.tasks.get(&process.pid, 0).is_ok() => Ok(()),
+            Err(source) => Err(KernelError::Map { name: "TASKS", source: Box::new(source) }),
+        }
+    }
+
+    /// Stops watching an agent. With the last one, the machine-wide hooks go too.
+    pub fn unwatch(&mut self, agent: AgentId) {
+        let Some(Watched { place, groups }) = self.watched.remove(&agent) else { return };
+        for group in groups {
+            // The kernel half may have forgotten it already, when the group was removed.
+            let _ = self.groups.remove(&group.0);
+        }
+        let tagged: Vec<u32> = self
+            .tasks
+            .iter()
+            .filter_map(Result::ok)
+            .filter_map(|(pid, tag)| (tag.agent == agent.0).then_some(pid))
+            .collect();
+        for pid in tagged {
+            let _ = self.tasks.remove(&pid);
+        }
+        if !self.watched.values().any(|other| other.place == place) {
+            self.attached.remove(&place);
+        }
+        if self.watched.is_empty() {
+            self.machine_wide.clear();
+        }
+    }
+
+    /// Records lost since the last call, by agent and kind.
+    pub fn take_lost(&mut self) -> Vec<(AgentId, Kind, u64)> {
+        let mut news = Vec::new();
+        for (LossKey { agent, kind }, count) in self.lost.iter().filter_map(Result::ok) {
+            let before = self.lost_before.insert((agent, kind), count).unwrap_or(0);
+            let kind = u16::try_from(kind).ok().and_then(Kind::from_u16);
+            if let Some(kind) = kind.filter(|_| count > before) {
+                news.push((AgentId(agent), kind, count - before));
+            }
+        }
+        news
+    }
+
+    fn attach_always(&mut self) -> Result<(), KernelError> {
+        self.always = self.attach_machine_wide(When::Always)?;
+        Ok(())
+    }
+
+    fn attach_agents(&mut self) -> Result<(), KernelError> {
+        if self.machine_wide.is_empty() {
+            self.machine_wide = self.attach_machine_wide(When::Agents)?;
+        }
+        Ok(())
+    }
+
+    fn attach_machine_wide(&mut self, when: When) -> Result<Vec<BtfTracePointLink>, KernelError> {
+        let mut links = Vec::new();
+        for hook in self.usable(when) {
+            let Attach::BtfTracepoint(tracepoint) = hook.attach else { continue };
+            let link = attach_tracepoint(&mut self.ebpf, hook).map_err(|source| KernelError::Attach {
+                hook: hook.program,
+                path: tracepoint.into(),
+                source: Box::new(source),
+            })?;
+            links.push(link);
+        }
+        Ok(links)
+    }
+
+    fn attach_place(&mut self, place: &Path) -> Result<(), KernelError> {
+        if self.attached.keys().any(|attached| place.starts_with(attached)) {
+            return Ok(());
+        }
+        let directory = File::open(place)
+            .map_err(|source| KernelError::Cgroup { action: "opening", path: place.into(), source })?;
+        let mut links = Vec::new();
+        for hook in self.usable(When::Agents) {
+            let link = attach_group(&mut self.ebpf, hook, &directory).transpose();
+            let link = link.map_err(|source| KernelError::Attach {
+                hook: hook.program,
+                path: place.into(),
+                source: Box::new(source),
+            })?;
+            links.extend(link);
+        }
+        self.attached.insert(place.into(), links);
+        Ok(())
+    }
+
+    fn usable(&self, when: When) -> Vec<&'static Hook> {
+        let usable = |state: &&HookState| state.refused.is_none() && state.hook.when == when;
+        self.states.iter().filter(usable).map(|state| state.hook).collect()
+    }
+}
+
+/// Loads one program; gives why it cannot be used.
+fn load_hook(ebpf: &mut Ebpf, hook: &Hook, offsets: &Offsets, types: &Btf) -> Option<String> {
+    let missing: Vec<&str> =
+        hook.needs.iter().copied().filter(|field| offsets.get(field).is_none()).collect();
+    if !missing.is_empty() {
+        return Some(format!("this kernel's BTF lacks {}", missing.join(", ")));
+    }
+    let Some(program) = ebpf.program_mut(hook.program) else {
+        return Some("the object lacks this program".to_owned());
+    };
+    let loaded = match (program, hook.attach) {
+        (Program::BtfTracePoint(program), Attach::BtfTracepoint(name)) => program.load(name, types),
+        (Program::CgroupSockAddr(program), Attach::CgroupSockAddr) => program.load(),
+        (Program::CgroupSock(program), Attach::CgroupSock) => program.load(),
+        _ => return Some("the object has another program under this name".to_owned()),
+    };
+    loaded.err().map(|error| refusal(&error))
+}
+
+/// An error of the verifier carries its log; a person wants the end of it.
+fn refusal(error: &ProgramError) -> String {
+    let text = anyhow::format_err!("{error}").to_string();
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if lines.len() > 12 {
+        lines.drain(1..lines.len() - 11);
+    }
+    lines.join("\n")
+}
+
+fn attach_tracepoint(ebpf: &mut Ebpf, hook: &Hook) -> Result<BtfTracePointLink, ProgramError> {
+    match ebpf.program_mut(hook.program) {
+        Some(Program::BtfTracePoint(program)) => {
+            let id = program.attach()?;
+            program.take_link(id)
+        }
+        _ => Err(ProgramError::NotLoaded),
+    }
+}
+
+fn attach_group(ebpf: &mut Ebpf, hook: &Hook, group: &File) -> Option<Result<Link, ProgramError>> {
+    // `Single` is what the kernel calls multi for links; `AllowMultiple` is refused.
+    let mode = CgroupAttachMode::Single;
+    match ebpf.program_mut(hook.program)? {
+        Program::CgroupSockAddr(program) => {
+            let id = program.attach(group, mode);
+            Some(id.and_then(|id| program.take_link(id)).map(Link::SockAddr))
+        }
+        Program::CgroupSock(program) => {
+            let id = program.attach(group, mode);
+            Some(id.and_then(|id| program.take_link(id)).map(Link::Sock))
+        }
+        _ => None,
+    }
+}
+
+fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {
+    let missing = || aya::maps::MapError::InvalidName { name: name.to_owned() };
+    ebpf.take_map(name).ok_or_else(|| KernelError::Map { name, source: Box::new(missing()) })
+}
+
+fn hash<K: aya::Pod, V: aya::Pod>(
+    ebpf: &mut Ebpf,
+    name: &'static str,
+) -> Result<EbpfHashMap<MapData, K, V>, KernelError> {
+    EbpfHashMap::try_from(take_map(ebpf, name)?)
+        .map_err(|source| KernelError::Map { name, source: Box::new(source) })
+}
+
+fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, KernelError> {
+    RingBuf::try_from(take_map(ebpf, name)?)
+        .map_err(|source| KernelError::Map { name, source: Box::new(source) })
+}
+
+/// Whether this process may load tracing and cgroup programs without being root.
+fn has_capabilities() -> bool {
+    use rustix::thread::{CapabilitySet, capabilities};
+    capabilities(None).is_ok_and(|sets| {
+        sets.effective.contains(CapabilitySet::BPF | CapabilitySet::PERFMON | CapabilitySet::NET_ADMIN)
+    })
+}
+
+/// Many agents need many links; kernels before 5.11 count BPF memory as locked. What is refused here
+/// (containers often lack CAP_SYS_RESOURCE) shows later, where it matters.
+fn raise_limits() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let files = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: files.maximum, maximum: files.maximum });
+    let _ = setrlimit(Resource::Memlock, Rlimit { current: None, maximum: None });
+}

@@ -1,0 +1,226 @@
+//! Alerts for people on a terminal: a card of a few lines.
+
+use std::fmt::Write as _;
+use std::io::IsTerminal;
+
+use crate::alert::escape::{clip, escape};
+use crate::alert::{Alert, Level};
+
+/// Whether cards are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Colour {
+    /// With ANSI sequences.
+    On,
+    /// Plain text.
+    Off,
+}
+
+impl Colour {
+    /// Coloured on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
+    pub fn of(stream: &impl IsTerminal) -> Self {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if stream.is_terminal() && !refused { Self::On } else { Self::Off }
+    }
+
+    fn badge(self, level: Level) -> String {
+        let name = level.name().to_uppercase();
+        match self {
+            Self::On => self.paint(codes(level), &format!(" {name} ")),
+            Self::Off => name,
+        }
+    }
+
+    fn paint(self, codes: &str, text: &str) -> String {
+        match self {
+            Self::On => format!("\u{1b}[{codes}m{text}\u{1b}[0m"),
+            Self::Off => text.to_owned(),
+        }
+    }
+}
+
+/// Most characters of a line.
+const MOST: usize = 240;
+
+/// Most ancestors that are shown.
+const ANCESTORS: usize = 12;
+
+/// One alert as a card, with its last newline. Control and direction characters are written `\u{..}`.
+pub fn card(alert: &Alert, colour: Colour) -> String {
+    let Alert {
+        schema: _,
+        id,
+        time,
+        host,
+        level,
+        title,
+        summary,
+        rule,
+        agent,
+        process,
+        evidence,
+        tool_call,
+        response,
+        coverage,
+        count,
+        latency_us,
+    } = alert;
+    let mut out = String::new();
+    let badge = colour.badge(*level);
+    let _ = writeln!(out, "{badge} {}", colour.paint("1", &escape(title)));
+    let mut row = |name: &str, text: &str| {
+        let _ = writeln!(out, "  {} {text}", colour.paint("2", &format!("{name:<9}")));
+    };
+    row("what", &clip(summary, 4 * MOST));
+    if let Some(agent) = agent {
+        let mut text = format!("{}  {}", clip(&agent.name, MOST), clip(&agent.cgroup, MOST));
+        for (what, name) in [("container", &agent.container), ("pod", &agent.pod)] {
+            if let Some(name) = name {
+                let _ = write!(text, "  {what} {}", clip(name, 64));
+            }
+        }
+        row("agent", &text);
+    }
+    if let Some(process) = process {
+        let command = clip(&process.argv.join(" "), MOST);
+        row("process", &format!("{} {}  (uid {})", process.pid, named(&process.exe, &command), process.uid));
+        for above in process.ancestors.iter().take(ANCESTORS) {
+            row("  under", &format!("{} {}", above.pid, named(&above.exe, &clip(&above.command_line, MOST))));
+        }
+        if process.ancestors.len() > ANCESTORS {
+            row("  under", &format!("… {} more", process.ancestors.len() - ANCESTORS));
+        }
+    }
+    for fact in evidence {
+        row("evidence", &format!("{}  {}", clock(&fact.time), clip(&fact.text, 4 * MOST)));
+    }
+    if let Some(call) = tool_call {
+        row("tool call", &format!("{} {}", clip(&call.name, MOST), clip(&call.id, MOST)));
+    }
+    for done in response {
+        row("response", &format!("{} ({}): {}", done.action, done.mode, clip(&done.outcome, MOST)));
+    }
+    if *count > 1 {
+        row("count", &format!("{count} times in this process tree"));
+    }
+    if coverage.events_lost > 0 {
+        row("lost", &format!("{} events of this agent were lost", coverage.events_lost));
+    }
+    let at = format!("{} on {}, {} after the event", escape(time), escape(host), duration(*latency_us));
+    row("when", &at);
+    row("alert", &format!("{}  rule {}", escape(id), escape(&rule.id)));
+    out
+}
+
+fn codes(level: Level) -> &'static str {
+    match level {
+        Level::Informational => "1;30;47",
+        Level::Low => "1;30;46",
+        Level::Medium => "1;30;43",
+        Level::High => "1;97;41",
+        Level::Critical => "1;97;45",
+    }
+}
+
+/// The command line, after the executable where that is not its first word.
+fn named(exe: &str, command: &str) -> String {
+    let exe = clip(exe, MOST);
+    match (exe.is_empty(), command.is_empty()) {
+        (true, true) => "(unknown)".to_owned(),
+        (true, false) => command.to_owned(),
+        (false, true) => exe,
+        (false, false) if command.split(' ').next() == Some(&exe) => command.to_owned(),
+        (false, false) => format!("{exe}: {command}"),
+    }
+}
+
+/// The time of day of an RFC 3339 time, to the millisecond.
+fn clock(time: &str) -> &str {
+    time.get(11..23).unwrap_or(time)
+}
+
+fn duration(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{}.{:01} ms", micros / 1_000, micros % 1_000 / 100),
+        1_000_000.. => format!("{}.{:01} s", micros / 1_000_000, micros % 1_000_000 / 100_000),
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::alert::{AgentRef, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
+
+    pub(in crate::sinks) fn alert() -> Alert {
+        Alert {
+            schema: SCHEMA.to_owned(),
+            id: "01HF7YAT00QW5V9ZK8TD4M2C3R".to_owned(),
+            time: "2026-03-02T10:20:30.123456789Z".to_owned(),
+            host: "node-1".to_owned(),
+            level: Level::Critical,
+            title: "Known miner executed".to_owned(),
+            summary: "coder ran xmrig".to_owned(),
+            rule: RuleRef {
+                id: "0b7c".to_owned(),
+                title: "Known miner executed".to_owned(),
+                tags: Vec::new(),
+                file: "rules/mining/xmrig.yml".to_owned(),
+            },
+            agent: Some(AgentRef {
+                name: "coder".to_owned(),
+                cgroup: "/agents/coder-1".to_owned(),
+                container: None,
+                pod: None,
+            }),
+            process: Some(ProcessRef {
+                pid: 7,
+                start: 70,
+                exe: "/tmp/\u{202e}xmrig".to_owned(),
+                argv: vec!["xmrig".to_owned(), "a\u{1b}[2Jb\nc".to_owned()],
+                uid: 1000,
+                cwd: "/tmp".to_owned(),
+                ancestors: vec![Ancestor {
+                    pid: 6,
+                    exe: "/bin/sh".to_owned(),
+                    command_line: "/bin/sh -c x".to_owned(),
+                }],
+            }),
+            evidence: vec![Evidence {
+                time: "2026-03-02T10:20:30.123456789Z".to_owned(),
+                kind: "exec".to_owned(),
+                text: "pid 7 executed /tmp/xmrig".to_owned(),
+                fields: indexmap::IndexMap::new(),
+            }],
+            tool_call: None,
+            response: Vec::new(),
+            coverage: Coverage { events_lost: 3, gaps: Vec::new() },
+            count: 2,
+            latency_us: 1_234,
+        }
+    }
+
+    #[test]
+    fn a_card_is_plain_and_escaped_without_colour() {
+        expect_test::expect![[r"
+            CRITICAL Known miner executed
+              what      coder ran xmrig
+              agent     coder  /agents/coder-1
+              process   7 /tmp/\u{202e}xmrig: xmrig a\u{1b}[2Jb\u{a}c  (uid 1000)
+                under   6 /bin/sh -c x
+              evidence  10:20:30.123  pid 7 executed /tmp/xmrig
+              count     2 times in this process tree
+              lost      3 events of this agent were lost
+              when      2026-03-02T10:20:30.123456789Z on node-1, 1.2 ms after the event
+              alert     01HF7YAT00QW5V9ZK8TD4M2C3R  rule 0b7c
+        "]]
+        .assert_eq(&card(&alert(), Colour::Off));
+    }
+
+    #[test]
+    fn only_our_own_sequences_are_in_a_coloured_card() {
+        let card = card(&alert(), Colour::On);
+        let painted = card.matches('\u{1b}').count();
+        assert_eq!(painted, card.matches("\u{1b}[0m").count() * 2);
+    }
+}
