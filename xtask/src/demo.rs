@@ -127,7 +127,7 @@ fn start(name: &str, scratch: &Scratch, script: &str, arguments: &Arguments) -> 
 
 /// The alert that a deed should cause; none when it does not come.
 fn first_alert(rogue: &mut Agent, deed: &Deed) -> Result<Option<Alert>> {
-    let fits = |alert: &Alert| deed.rule.iter().any(|word| alert.rule.contains(word)) && alert.is_above_low();
+    let fits = |alert: &Alert| alert.rule.ends_with(deed.rule) && alert.is_above_low();
     let file = rogue.alerts.clone();
     let seen = wait_for("an alert", PATIENCE, || {
         rogue.check()?;

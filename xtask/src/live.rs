@@ -105,7 +105,7 @@ pub(crate) struct Alert {
     pub(crate) level: String,
     /// Title of the rule.
     pub(crate) title: String,
-    /// Title and file of the rule, in lower case, to look for words in.
+    /// File of the rule.
     pub(crate) rule: String,
     /// One sentence.
     pub(crate) summary: String,
@@ -128,11 +128,10 @@ impl Alert {
             let value = alert.pointer(pointer).and_then(Value::as_str);
             value.map(str::to_owned).with_context(|| format!("an alert lacks {pointer}: {line}"))
         };
-        let title = text("/rule/title")?;
         Ok(Self {
             level: text("/level")?,
-            rule: format!("{title} {}", text("/rule/file")?).to_lowercase(),
-            title,
+            rule: text("/rule/file")?,
+            title: text("/rule/title")?,
             summary: text("/summary")?,
             events_lost: alert.pointer("/coverage/events_lost").and_then(Value::as_u64).unwrap_or(0),
             latency_us: alert
@@ -159,7 +158,7 @@ mod tests {
         let line = r#"{"level":"high","summary":"s","rule":{"title":"Known Miner","file":"rules/a.yml"},"latency_us":312}"#;
         let alert = Alert::from_json(line).unwrap();
         assert!(alert.is_above_low());
-        assert_eq!((alert.rule.as_str(), alert.latency_us), ("known miner rules/a.yml", 312));
+        assert_eq!((alert.rule.as_str(), alert.latency_us), ("rules/a.yml", 312));
         assert!(Alert::from_json(r#"{"level":"high"}"#).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! What the two agents do, as data: shell text, and words of the rule that should catch it.
+//! What the two agents do, as data: shell text, and the rule that must catch it.
 //!
 //! The scripts know `$DEMO` (scratch directory), `$TRIGGER`, `$SSH_PORT`, `$CRON`, `$UNIT`.
 
@@ -9,8 +9,8 @@ pub(super) struct Deed {
     pub(super) what: &'static str,
     /// Shell text that really does it, and returns once it is done.
     pub(super) script: &'static str,
-    /// Title or file of the rule that catches it contains one of these.
-    pub(super) rule: &'static [&'static str],
+    /// File of the rule that must catch it, from below `rules/`.
+    pub(super) rule: &'static str,
 }
 
 /// One thing that the benign agent does.
@@ -33,7 +33,7 @@ pub(super) const ROGUE: &[Deed] = &[
     Deed {
         what: "runs a program named xmrig",
         script: r#"cp "$TRIGGER" "$DEMO/xmrig"; "$DEMO/xmrig" --version"#,
-        rule: &["known miner", "miner executed", "miner_executed", "miner_name", "known_miner"],
+        rule: "mining/miner_name.yml",
     },
     Deed {
         what: "runs a renamed miner with its options",
@@ -41,7 +41,7 @@ pub(super) const ROGUE: &[Deed] = &[
 "$DEMO/python3-helper" -o stratum+tcp://127.0.0.1:14444 \
     -u 48edfHu7V9Z84YzzMa6fUueoELZ9ZRXq9VetWzYGzKt52XU5xvqgzYnDK9URnRoJMk1j8nLwEVsaSWJ4fhdUyZijBGUicoD \
     --donate-level 1"#,
-        rule: &["command line", "command_line", "cmdline", "commandline", "options"],
+        rule: "mining/miner_command_line.yml",
     },
     Deed {
         what: "opens a reverse SSH tunnel",
@@ -50,27 +50,27 @@ pub(super) const ROGUE: &[Deed] = &[
     -i "$DEMO/ssh/client" -o StrictHostKeyChecking=no -o UserKnownHostsFile="$DEMO/ssh/known" \
     -o BatchMode=yes -o ExitOnForwardFailure=yes -o LogLevel=ERROR root@127.0.0.1
 close_tunnel"#,
-        rule: &["ssh", "tunnel"],
+        rule: "network/ssh_reverse_tunnel.yml",
     },
     Deed {
         what: "adds a line to cron",
         script: r#"echo '0 0 1 1 * root /bin/true' >> "$CRON""#,
-        rule: &["cron"],
+        rule: "persistence/cron.yml",
     },
     Deed {
         what: "installs a systemd unit",
         script: r#"printf '[Service]\nExecStart=/bin/true\n' > "$UNIT""#,
-        rule: &["systemd"],
+        rule: "persistence/systemd_unit.yml",
     },
     Deed {
         what: "leaves a daemon that listens on every address",
         script: r#""$TRIGGER" daemon 0.0.0.0:0 60 > "$DEMO/daemon.json""#,
-        rule: &["listen", "daemon"],
+        rule: "network/listener.yml",
     },
     Deed {
         what: "executes a program from memory",
         script: r#""$TRIGGER" exec-memfd"#,
-        rule: &["memfd", "memory", "in-memory", "fileless"],
+        rule: "execution/memfd.yml",
     },
 ];
 
