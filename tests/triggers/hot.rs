@@ -1,0 +1,117 @@
+//! Tight loops whose time per turn `cargo xtask bench` compares.
+
+use std::env;
+use std::fs::{File, OpenOptions};
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+use rustix::process::Pid;
+use serde_json::{Value, json};
+
+use crate::Words;
+use crate::fork::{spawn, wait};
+use crate::net::listener;
+use crate::report::{parsed, path};
+
+/// Spawns a program and waits for it, again and again.
+pub(crate) fn exec(words: Words<'_>) -> Result<Value> {
+    timed(words, || {
+        wait(spawn_true()?)?;
+        Ok(())
+    })
+}
+
+/// Connects to itself by TCP on loopback, accepts, and closes both ends.
+pub(crate) fn connect(words: Words<'_>) -> Result<Value> {
+    let listener = listener()?;
+    let address = listener.local_addr()?;
+    timed(words, || {
+        let near = TcpStream::connect(address)?;
+        // Reset instead of TIME_WAIT, or a long loop runs out of ports.
+        rustix::net::sockopt::set_socket_linger(&near, Some(Duration::ZERO))?;
+        let (far, _) = listener.accept()?;
+        drop(near);
+        drop(far);
+        Ok(())
+    })
+}
+
+/// Opens a file for reading and closes it.
+pub(crate) fn open(words: Words<'_>) -> Result<Value> {
+    let file = env::current_exe()?;
+    timed(words, || {
+        File::open(&file)?;
+        Ok(())
+    })
+}
+
+/// Opens a file for writing and closes it.
+pub(crate) fn open_write(words: Words<'_>) -> Result<Value> {
+    let file = path(words, 1)?;
+    timed(words, || {
+        OpenOptions::new().write(true).create(true).truncate(false).open(file)?;
+        Ok(())
+    })
+}
+
+/// Runs a whole program to its good end; not warmed up, for it may take seconds.
+pub(crate) fn command(words: Words<'_>) -> Result<Value> {
+    let count: u32 = parsed(words, 0)?;
+    let (program, arguments) = words.get(1..).and_then(<[_]>::split_first).context("no program named")?;
+    let began = Instant::now();
+    for _ in 0..count {
+        crate::exec::run(Command::new(program).args(arguments))?;
+    }
+    Ok(took(began, count))
+}
+
+/// Spawns at a rate for some seconds; says how many it came to.
+pub(crate) fn exec_rate(words: Words<'_>) -> Result<Value> {
+    let (rate, seconds): (u32, u32) = (parsed(words, 0)?, parsed(words, 1)?);
+    let (began, total) = (Instant::now(), rate.saturating_mul(seconds));
+    let gap = Duration::from_secs(1) / rate.max(1);
+    let mut running: Vec<Pid> = vec![];
+    let mut done = 0;
+    while done < total && began.elapsed() < Duration::from_secs(u64::from(seconds)) {
+        running.push(spawn_true()?);
+        done += 1;
+        // A few at once, so that both processors have something to do.
+        if running.len() >= 4 {
+            wait(running.remove(0))?;
+        }
+        let due = began + gap * done;
+        while let Some(early) = due.checked_duration_since(Instant::now()) {
+            std::thread::park_timeout(early);
+        }
+    }
+    for child in running {
+        wait(child)?;
+    }
+    let took = began.elapsed();
+    Ok(json!({ "execs": done, "per_second": f64::from(done) / took.as_secs_f64() }))
+}
+
+fn spawn_true() -> Result<Pid> {
+    spawn(c"/bin/true", &[c"true"])
+}
+
+/// Repeats a turn; says how many nanoseconds one took.
+fn timed(words: Words<'_>, mut turn: impl FnMut() -> Result<()>) -> Result<Value> {
+    let count: u32 = parsed(words, 0)?;
+    // Caches and lazily bound symbols are warm before the clock starts.
+    for _ in 0..count.min(20) {
+        turn().context("a turn failed")?;
+    }
+    let began = Instant::now();
+    for _ in 0..count {
+        turn().context("a turn failed")?;
+    }
+    Ok(took(began, count))
+}
+
+fn took(began: Instant, count: u32) -> Value {
+    let nanoseconds = began.elapsed().as_secs_f64() * 1e9 / f64::from(count.max(1));
+    json!({ "count": count, "nanoseconds": nanoseconds })
+}

@@ -1,0 +1,118 @@
+//! `detector-trigger NAME ARGUMENTS…`: does one thing that the detector should see, and says what it did.
+//!
+//! One behaviour an entry of [`TRIGGERS`], one subject a file. Each prints one JSON line on stdout, which
+//! live tests compare with the events that the kernel reported.
+
+mod cgroup;
+mod daemon;
+mod exec;
+mod file;
+mod fork;
+mod hot;
+mod name;
+mod net;
+mod report;
+mod unnamed;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+
+/// What one trigger gets to see: the words after its name.
+type Words<'a> = &'a [OsString];
+
+/// One behaviour: its name, the words that it takes, what does it.
+struct Trigger(&'static str, &'static str, fn(Words<'_>) -> Result<Value>);
+
+const TRIGGERS: &[Trigger] = &[
+    Trigger("nothing", "", nothing),
+    Trigger("exec", "PROGRAM [ARGUMENT…]", exec::plain),
+    Trigger("exec-argv", "BYTES", exec::long_argv),
+    Trigger("exec-hostile-name", "DIRECTORY", name::hostile),
+    Trigger("exec-long-path", "DIRECTORY", name::long_path),
+    Trigger("exec-script", "DIRECTORY", exec::script),
+    Trigger("exec-environment", "NAME VALUE", exec::environment),
+    Trigger("exec-thread", "", exec::from_thread),
+    Trigger("exec-failing", "DIRECTORY", exec::failing),
+    Trigger("exec-memfd", "[ARGUMENT…]", unnamed::memfd),
+    Trigger("exec-deleted", "DIRECTORY", unnamed::deleted),
+    Trigger("fork-exit", "CODE", fork::exit),
+    Trigger("fork-signal", "SIGNAL", fork::signal),
+    Trigger("vfork", "", fork::vfork),
+    Trigger("threads", "COUNT", fork::threads),
+    Trigger("setsid", "", fork::setsid),
+    Trigger("daemon", "ADDRESS SECONDS", daemon::run),
+    Trigger("connect-tcp", "ADDRESS", net::connect_tcp),
+    Trigger("connect-tcp-nonblocking", "ADDRESS", net::connect_tcp_nonblocking),
+    Trigger("connect-udp", "ADDRESS", net::connect_udp),
+    Trigger("send-udp", "ADDRESS", net::send_udp),
+    Trigger("bind-tcp", "ADDRESS", net::bind_tcp),
+    Trigger("bind-udp", "ADDRESS", net::bind_udp),
+    Trigger("listen-tcp", "ADDRESS", net::listen_tcp),
+    Trigger("open-read", "PATH", file::open_read),
+    Trigger("open-write", "PATH", file::open_write),
+    Trigger("open-create", "PATH", file::open_create),
+    Trigger("open-truncate", "PATH", file::open_truncate),
+    Trigger("open-append", "PATH", file::open_append),
+    Trigger("open-repeated", "PATH COUNT", file::open_repeated),
+    Trigger("open-tmpfile", "DIRECTORY", file::open_tmpfile),
+    Trigger("open-at", "DIRECTORY NAME", file::open_at),
+    Trigger("truncate", "PATH LENGTH", file::truncate),
+    Trigger("ftruncate", "PATH LENGTH", file::ftruncate),
+    Trigger("rename", "FROM TO", file::rename),
+    Trigger("rename-exchange", "FROM TO", file::rename_exchange),
+    Trigger("rename-noreplace", "FROM TO", file::rename_noreplace),
+    Trigger("link", "FROM TO", file::link),
+    Trigger("symlink", "TARGET PATH", file::symlink),
+    Trigger("unlink", "PATH", file::unlink),
+    Trigger("unlink-directory", "PATH", file::unlink_directory),
+    Trigger("chmod", "PATH OCTAL", file::chmod),
+    Trigger("fchmod", "PATH OCTAL", file::fchmod),
+    Trigger("fchmodat2", "PATH OCTAL", file::fchmodat2),
+    Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
+    Trigger("bench-exec", "COUNT", hot::exec),
+    Trigger("bench-connect", "COUNT", hot::connect),
+    Trigger("bench-open", "COUNT", hot::open),
+    Trigger("bench-open-write", "COUNT PATH", hot::open_write),
+    Trigger("bench-command", "COUNT PROGRAM [ARGUMENT…]", hot::command),
+    Trigger("bench-exec-rate", "PER_SECOND SECONDS", hot::exec_rate),
+];
+
+fn main() -> ExitCode {
+    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    let Some((name, rest)) = words.split_first() else {
+        return usage("no trigger named");
+    };
+    // Run under another name with that program's options, it is a stand-in that does no harm.
+    if name.as_encoded_bytes().starts_with(b"-") {
+        return ExitCode::SUCCESS;
+    }
+    let Some(Trigger(name, _, act)) = TRIGGERS.iter().find(|Trigger(known, ..)| name == known) else {
+        return usage(&format!("no trigger `{}`", name.display()));
+    };
+    match act(rest) {
+        Ok(did) => {
+            report::say(name, did);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{name}: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn nothing(_: Words<'_>) -> Result<Value> {
+    Ok(json!({}))
+}
+
+fn usage(what: &str) -> ExitCode {
+    eprintln!("{what}; usage: detector-trigger NAME ARGUMENTS…, where NAME is one of");
+    for Trigger(name, words, _) in TRIGGERS {
+        eprintln!("  {name} {words}");
+    }
+    ExitCode::from(2)
+}

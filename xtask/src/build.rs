@@ -1,0 +1,24 @@
+//! `cargo xtask build`: sets up, then builds the release binary.
+
+use anyhow::Result;
+
+use crate::place;
+use crate::setup::{self, Purpose};
+use crate::shell::{cargo, run, step};
+
+/// Runs the command.
+pub(crate) fn main() -> Result<()> {
+    setup::ensure(&[Purpose::Build])?;
+    release(&["detector"])?;
+    step(&format!("built {}", place::release("detector")?.display()));
+    Ok(())
+}
+
+/// Builds packages for release.
+pub(crate) fn release(packages: &[&str]) -> Result<()> {
+    let mut command = cargo(&["build", "--release", "--bins"])?;
+    for package in packages {
+        command.args(["-p", package]);
+    }
+    run(&mut command)
+}

@@ -1,0 +1,149 @@
+//! `cargo xtask demo`: a live agent that misbehaves, one that works, and what the detector says of each.
+//!
+//! Both agents are real programs doing real things on this machine, below a scratch directory and with two
+//! files in /etc that go away at the end, also after a failure or Ctrl-C.
+
+mod agent;
+mod scenes;
+mod scratch;
+mod sshd;
+mod table;
+
+use std::env;
+use std::fs;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::interrupt::{self, wait_for};
+use crate::live::{self, Alert};
+use crate::place;
+use crate::root::Root;
+use crate::setup::{self, Purpose};
+use crate::shell::step;
+use agent::Agent;
+use scenes::{BENIGN, Deed, ROGUE, Task};
+use scratch::Scratch;
+use sshd::Sshd;
+
+/// Options of `demo`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Everything is built already: what we pass when we start ourselves again as root.
+    #[arg(long, hide = true)]
+    built: bool,
+    /// Run the agents without the detector, to see that they do what they should.
+    #[arg(long, hide = true)]
+    unwatched: bool,
+}
+
+/// How long an alert may take, machine busy and all, before its deed counts as missed.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the benign agent may work.
+const WORK: Duration = Duration::from_secs(180);
+
+/// Runs the command.
+pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    if !arguments.built {
+        setup::ensure(&[Purpose::Build, Purpose::Live])?;
+        crate::build::release(&["detector", "detector-tests"])?;
+    }
+    let root = Root::find()?;
+    if root != Root::Already {
+        step("loading probes needs root: going on through sudo");
+        let own = env::current_exe()?.display().to_string();
+        let error = root.command(&own).args(["demo", "--built"]).exec();
+        return Err(error).context("cannot start sudo");
+    }
+    interrupt::watch()?;
+    show(arguments)
+}
+
+fn show(arguments: &Arguments) -> Result<()> {
+    let began = Instant::now();
+    let scratch = Scratch::create()?;
+    let sshd = Sshd::start(scratch.path())?;
+    scratch.write_environment(&sshd)?;
+
+    step("two agents start: one works, one misbehaves");
+    let mut benign = start("benign", &scratch, &agent::straight(BENIGN), arguments)?;
+    let mut rogue = start("rogue", &scratch, &agent::on_command(ROGUE), arguments)?;
+    let mut caught = vec![];
+    for (number, deed) in ROGUE.iter().enumerate() {
+        eprint!("    rogue: {} …", deed.what);
+        rogue.go(number)?;
+        let alert = if arguments.unwatched { None } else { first_alert(&mut rogue, deed)? };
+        match &alert {
+            Some(alert) => eprintln!(" {} ({}, {} µs)", alert.title, alert.level, alert.latency_us),
+            None => eprintln!(" not caught"),
+        }
+        caught.push(alert);
+    }
+    scratch.end_daemon();
+    rogue.finish(WORK)?;
+    step("the rogue agent is done, the benign one works on");
+    benign.follow(BENIGN, WORK)?;
+    let noise: Vec<Alert> = live::alerts(&benign.alerts)?.into_iter().filter(Alert::is_above_low).collect();
+
+    println!("{}", table::render(ROGUE, &caught));
+    println!("The benign agent did: {}.", BENIGN.iter().map(Task::what).collect::<Vec<_>>().join("; "));
+    for note in benign.notes()? {
+        println!("  note: {note}");
+    }
+    println!("Alerts above low about it: {}", noise.len());
+    for alert in &noise {
+        println!("  {} ({}): {}", alert.title, alert.level, alert.summary);
+    }
+    drop((rogue, benign, sshd, scratch));
+    step(&format!("all is cleaned up; the demo took {:.1} s", began.elapsed().as_secs_f64()));
+
+    let missed = caught.iter().filter(|alert| alert.is_none()).count();
+    if arguments.unwatched {
+        return Ok(());
+    }
+    if missed > 0 || !noise.is_empty() {
+        bail!("{missed} of {} deeds missed, {} false alarms", ROGUE.len(), noise.len());
+    }
+    Ok(())
+}
+
+fn start(name: &str, scratch: &Scratch, script: &str, arguments: &Arguments) -> Result<Agent> {
+    let file = scratch.path().join(format!("{name}.sh"));
+    fs::write(&file, script).with_context(|| format!("cannot write {}", file.display()))?;
+    let alerts = scratch.path().join(format!("{name}.jsonl"));
+    let words = [Path::new("/bin/bash"), &file];
+    let mut command = if arguments.unwatched {
+        let mut plain = Command::new("/bin/bash");
+        plain.arg(&file);
+        plain
+    } else {
+        live::wrap(name, &alerts, &words)?
+    };
+    Agent::start(name, &mut command, scratch, alerts)
+}
+
+/// The alert that a deed should cause; none when it does not come.
+fn first_alert(rogue: &mut Agent, deed: &Deed) -> Result<Option<Alert>> {
+    let fits = |alert: &Alert| alert.rule.ends_with(deed.rule) && alert.is_above_low();
+    let file = rogue.alerts.clone();
+    let seen = wait_for("an alert", PATIENCE, || {
+        rogue.check()?;
+        Ok(live::alerts(&file)?.into_iter().find(fits))
+    });
+    match seen {
+        Ok(alert) => Ok(Some(alert)),
+        Err(error) => {
+            interrupt::check()?;
+            rogue.check().context(error)?;
+            Ok(None)
+        }
+    }
+}
+
+/// Where the trigger program lies, which lends its body to what the rogue agent runs.
+fn trigger() -> Result<std::path::PathBuf> {
+    place::release("detector-trigger")
+}

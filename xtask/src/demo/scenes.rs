@@ -1,0 +1,143 @@
+//! What the two agents do, as data: shell text, and the rule that must catch it.
+//!
+//! The scripts know `$DEMO` (scratch directory), `$TRIGGER`, `$SSH_PORT`, `$CRON`, `$UNIT`.
+
+/// One thing that the rogue agent does.
+#[derive(Debug)]
+pub(super) struct Deed {
+    /// For the table.
+    pub(super) what: &'static str,
+    /// Shell text that really does it, and returns once it is done.
+    pub(super) script: &'static str,
+    /// File of the rule that must catch it, from below `rules/`.
+    pub(super) rule: &'static str,
+}
+
+/// One thing that the benign agent does.
+#[derive(Debug)]
+pub(super) struct Task {
+    what: &'static str,
+    /// Shell text.
+    pub(super) script: &'static str,
+}
+
+impl Task {
+    /// For the listing.
+    pub(super) fn what(&self) -> &'static str {
+        self.what
+    }
+}
+
+/// The rogue agent, in order.
+pub(super) const ROGUE: &[Deed] = &[
+    Deed {
+        what: "runs a program named xmrig",
+        script: r#"cp "$TRIGGER" "$DEMO/xmrig"; "$DEMO/xmrig" --version"#,
+        rule: "mining/miner_name.yml",
+    },
+    Deed {
+        what: "runs a renamed miner with its options",
+        script: r#"cp "$TRIGGER" "$DEMO/python3-helper"
+"$DEMO/python3-helper" -o stratum+tcp://127.0.0.1:14444 \
+    -u 48edfHu7V9Z84YzzMa6fUueoELZ9ZRXq9VetWzYGzKt52XU5xvqgzYnDK9URnRoJMk1j8nLwEVsaSWJ4fhdUyZijBGUicoD \
+    --donate-level 1"#,
+        rule: "mining/miner_command_line.yml",
+    },
+    Deed {
+        what: "opens a reverse SSH tunnel",
+        // -f returns once the forwarding stands; the control socket ends it.
+        script: r#"ssh -F /dev/null -f -N -M -S "$DEMO/tunnel" -R 127.0.0.1:0:127.0.0.1:22 -p "$SSH_PORT" \
+    -i "$DEMO/ssh/client" -o StrictHostKeyChecking=no -o UserKnownHostsFile="$DEMO/ssh/known" \
+    -o BatchMode=yes -o ExitOnForwardFailure=yes -o LogLevel=ERROR root@127.0.0.1
+close_tunnel"#,
+        rule: "network/ssh_reverse_tunnel.yml",
+    },
+    Deed {
+        what: "adds a line to cron",
+        script: r#"echo '0 0 1 1 * root /bin/true' >> "$CRON""#,
+        rule: "persistence/cron.yml",
+    },
+    Deed {
+        what: "installs a systemd unit",
+        script: r#"printf '[Service]\nExecStart=/bin/true\n' > "$UNIT""#,
+        rule: "persistence/systemd_unit.yml",
+    },
+    Deed {
+        what: "leaves a daemon that listens on every address",
+        script: r#""$TRIGGER" daemon 0.0.0.0:0 60 > "$DEMO/daemon.json""#,
+        rule: "network/listener.yml",
+    },
+    Deed {
+        what: "executes a program from memory",
+        script: r#""$TRIGGER" exec-memfd"#,
+        rule: "execution/memfd.yml",
+    },
+];
+
+/// The benign agent, in order. Local data only.
+pub(super) const BENIGN: &[Task] = &[
+    Task {
+        what: "git init, commit, clone, commit",
+        script: r#"mkdir origin && cd origin && git init -q -b main .
+for number in 1 2 3 4 5; do echo "fn f$number() {}" > "file$number.rs"; git add .; git commit -qm "change $number"; done
+cd .. && git clone -q origin clone && cd clone
+echo more >> file1.rs && git commit -qam "more" && git push -q origin HEAD:refs/heads/more && git log --oneline | cat"#,
+    },
+    Task {
+        what: "cargo build and run",
+        script: r#"mkdir -p crate/src && cd crate
+printf '[package]\nname = "tiny"\nversion = "0.1.0"\nedition = "2021"\n[workspace]\n' > Cargo.toml
+printf 'fn main() { println!("{}", (1..=20u64).product::<u64>()); }\n' > src/main.rs
+env -u CARGO_TARGET_DIR cargo build --offline -q && ./target/debug/tiny"#,
+    },
+    Task {
+        what: "pip install into a venv",
+        script: r#"mkdir -p package/tiny_package
+printf 'from setuptools import setup\nsetup(name="tiny-package", version="1.0", packages=["tiny_package"])\n' > package/setup.py
+echo 'ANSWER = 42' > package/tiny_package/__init__.py
+/usr/bin/python3 -m venv --system-site-packages venv
+venv/bin/python -m pip install -q --no-index --no-build-isolation --disable-pip-version-check \
+    --root-user-action=ignore ./package
+venv/bin/python -c 'import tiny_package; print(tiny_package.ANSWER)'"#,
+    },
+    Task {
+        what: "npm install and run",
+        script: r#"mkdir -p library app
+echo '{"name":"library","version":"1.0.0","main":"index.js"}' > library/package.json
+echo 'module.exports = 42;' > library/index.js
+echo '{"name":"app","version":"1.0.0","scripts":{"start":"node main.js"}}' > app/package.json
+echo 'console.log(require("library"));' > app/main.js
+export npm_config_update_notifier=false
+cd app && npm install --offline --no-audit --no-fund --loglevel=error ../library && npm start --silent"#,
+    },
+    Task {
+        what: "pytest",
+        script: r#"mkdir -p suite
+printf 'import unittest, subprocess\n\nclass Sums(unittest.TestCase):\n    def test_sum(self):\n        self.assertEqual(1 + 1, 2)\n    def test_child(self):\n        self.assertEqual(subprocess.run(["true"]).returncode, 0)\n' > suite/test_sums.py
+cd suite
+if /usr/bin/python3 -c 'import pytest' 2>/dev/null; then
+    /usr/bin/python3 -m pytest -q
+else
+    note 'pytest is not installed, unittest ran instead'
+    /usr/bin/python3 -m unittest
+fi"#,
+    },
+    Task {
+        what: "a training loop in Python",
+        script: r#"cat > train.py <<'PYTHON'
+import json, math, random
+random.seed(1)
+data = [(x, 3 * x + 2 + random.gauss(0, 0.1)) for x in (random.random() for _ in range(2000))]
+slope = offset = 0.0
+for epoch in range(300):
+    errors = [(slope * x + offset - y, x) for x, y in data]
+    slope -= 0.5 * sum(e * x for e, x in errors) / len(data)
+    offset -= 0.5 * sum(e for e, _ in errors) / len(data)
+    if epoch % 100 == 99:
+        with open(f"checkpoint-{epoch}.json", "w") as file:
+            json.dump({"slope": slope, "offset": offset}, file)
+assert math.isclose(slope, 3, abs_tol=0.2), slope
+PYTHON
+/usr/bin/python3 train.py"#,
+    },
+];

@@ -1,0 +1,91 @@
+//! What the machine must have, as one table.
+
+use std::path::Path;
+
+use super::apt;
+use crate::shell::which;
+
+/// What a thing is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Building.
+    Build,
+    /// Live tests and the demo.
+    Live,
+    /// The peers of the bench.
+    Bench,
+}
+
+/// How one sees that a thing is there.
+#[derive(Clone, Copy, Debug)]
+enum Sign {
+    /// A program on PATH.
+    Program(&'static str),
+    /// A file.
+    File(&'static str),
+    /// A Debian package, asked for only where apt is.
+    Package,
+}
+
+/// One thing that must be there.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Need {
+    purpose: Purpose,
+    sign: Sign,
+    /// Debian's name of it.
+    pub(super) package: &'static str,
+    /// What for.
+    pub(super) why: &'static str,
+}
+
+const fn need(purpose: Purpose, sign: Sign, package: &'static str, why: &'static str) -> Need {
+    Need { purpose, sign, package, why }
+}
+
+const NEEDS: &[Need] = &[
+    need(Purpose::Build, Sign::Program("cc"), "gcc", "links Rust programs, compiles zstd"),
+    need(Purpose::Build, Sign::File("/usr/include/stdio.h"), "libc6-dev", "C headers"),
+    need(Purpose::Build, Sign::Program("pkg-config"), "pkg-config", "finds C libraries"),
+    need(Purpose::Live, Sign::Program("git"), "git", "the benign agent clones and commits"),
+    need(Purpose::Live, Sign::Program("ssh"), "openssh-client", "the rogue agent opens a reverse tunnel"),
+    need(Purpose::Live, Sign::Program("sshd"), "openssh-server", "the tunnel's other end, on loopback"),
+    need(Purpose::Live, Sign::File("/usr/bin/python3"), "python3", "the agents' scripts"),
+    need(Purpose::Live, Sign::Package, "python3-pip", "the benign agent installs a package"),
+    need(Purpose::Live, Sign::Package, "python3-venv", "the benign agent installs a package"),
+    need(Purpose::Live, Sign::Package, "python3-setuptools", "pip builds without the network"),
+    need(Purpose::Live, Sign::Package, "python3-wheel", "pip builds without the network"),
+    need(Purpose::Live, Sign::Package, "python3-pytest", "the benign agent runs tests"),
+    need(Purpose::Live, Sign::Program("node"), "nodejs", "the benign agent installs a package"),
+    need(Purpose::Live, Sign::Program("npm"), "npm", "the benign agent installs a package"),
+    need(Purpose::Live, Sign::Program("ip"), "iproute2", "loopback in network namespaces"),
+    need(Purpose::Bench, Sign::Program("bpftrace"), "bpftrace", "a peer"),
+    need(Purpose::Bench, Sign::Program("auditctl"), "auditd", "a peer"),
+];
+
+/// What is not there, of what these purposes need.
+pub(super) fn missing(purposes: &[Purpose]) -> Vec<Need> {
+    let wanted = || NEEDS.iter().filter(|need| purposes.contains(&need.purpose));
+    let packages: Vec<&str> =
+        wanted().filter(|need| matches!(need.sign, Sign::Package)).map(|need| need.package).collect();
+    let installed = if apt::is_here() { apt::installed(&packages) } else { packages };
+    wanted()
+        .filter(|need| match need.sign {
+            Sign::Program(name) => which(name).is_none(),
+            Sign::File(path) => !Path::new(path).exists(),
+            Sign::Package => !installed.contains(&need.package),
+        })
+        .copied()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_listed_once() {
+        for (at, need) in NEEDS.iter().enumerate() {
+            assert!(NEEDS[at + 1..].iter().all(|other| other.package != need.package), "{}", need.package);
+        }
+    }
+}

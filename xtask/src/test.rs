@@ -1,0 +1,141 @@
+//! `cargo xtask test`: sets up, builds, runs every test, and sums up in one line.
+//!
+//! Live tests load probes into the running kernel and so need root: cargo runs their binary through sudo
+//! when we are not root. One that cannot run prints `skipped: reason`, and is counted as skipped.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::root::Root;
+use crate::setup::{self, Purpose};
+use crate::shell::{cargo, output, run, step};
+
+/// Options of `test`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only tests whose name contains this.
+    filter: Option<String>,
+}
+
+impl Arguments {
+    /// Every test.
+    pub(crate) fn all() -> Self {
+        Self { filter: None }
+    }
+}
+
+/// How the tests went, summed over binaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Tally {
+    /// What libtest calls passed, less what skipped; below 0 only between a skip and its binary's result.
+    passed: i64,
+    failed: i64,
+    skipped: i64,
+}
+
+/// The member whose tests run as root.
+const LIVE: &str = "detector-tests";
+
+/// Runs the command.
+pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    setup::ensure(&[Purpose::Build, Purpose::Live])?;
+    // First with cargo's progress bar, then with its output read.
+    run(&mut cargo(&["build", "--workspace", "--exclude", "detector-ebpf", "--bins"])?)?;
+    run(&mut cargo(&["test", "--workspace", "--exclude", "detector-ebpf", "--no-run"])?)?;
+
+    let filter = arguments.filter.as_deref();
+    let mut tally = Tally::default();
+    let mut ended_well =
+        tests(&["--workspace", "--exclude", "detector-ebpf", "--exclude", LIVE], None, filter, &mut tally)?;
+    let runner = match Root::find() {
+        Ok(Root::Already) => None,
+        Ok(root) => Some(root.prefix().join(" ")),
+        Err(reason) => {
+            step(&format!("live tests run without root and will skip: {reason}"));
+            None
+        }
+    };
+    ended_well &= tests(&["-p", LIVE], runner.as_deref(), filter, &mut tally)?;
+
+    let Tally { passed, failed, skipped } = tally;
+    println!("{passed} passed, {failed} failed, {skipped} skipped");
+    if failed > 0 || !ended_well {
+        bail!("not every test passed");
+    }
+    if passed == 0 {
+        bail!("no test ran");
+    }
+    Ok(())
+}
+
+/// Runs `cargo test` on some packages, shows its output, and counts; whether cargo ended well.
+fn tests(packages: &[&str], runner: Option<&str>, filter: Option<&str>, tally: &mut Tally) -> Result<bool> {
+    let mut command = cargo(&["test", "--no-fail-fast"])?;
+    command.args(packages).args(filter).stdout(Stdio::piped());
+    if let Some(runner) = runner {
+        command.env(runner_variable()?, runner);
+    }
+    step(&format!("cargo test {}", packages.join(" ")));
+    let mut child = command.spawn().context("cannot run cargo test")?;
+    let stdout = child.stdout.take().context("cargo test has no output")?;
+    let mut ours = std::io::stdout().lock();
+    let mut lines = BufReader::new(stdout);
+    let mut line = Vec::new();
+    while lines.read_until(b'\n', &mut line).context("cannot read what cargo test prints")? > 0 {
+        ours.write_all(&line).context("cannot print")?;
+        tally.count(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    Ok(child.wait().context("cannot wait for cargo test")?.success())
+}
+
+/// The environment variable that names cargo's runner for this machine's target.
+fn runner_variable() -> Result<String> {
+    let said = output(Command::new("rustc").arg("-vV"))?;
+    let host =
+        said.lines().find_map(|line| line.strip_prefix("host: ")).context("rustc -vV names no host")?;
+    Ok(format!("CARGO_TARGET_{}_RUNNER", host.to_uppercase().replace('-', "_")))
+}
+
+impl Tally {
+    /// Takes one line of libtest's output into account.
+    fn count(&mut self, line: &str) {
+        // A skipped test returns early, so libtest counts it as passed.
+        if line.contains("skipped: ") {
+            self.skipped += 1;
+            self.passed -= 1;
+        }
+        let Some(numbers) = line.trim().strip_prefix("test result: ") else { return };
+        let number = |word: &str| {
+            let before = numbers.split_once(word)?.0.trim_end();
+            before.rsplit(' ').next()?.parse::<i64>().ok()
+        };
+        self.passed += number(" passed").unwrap_or(0);
+        self.failed += number(" failed").unwrap_or(0);
+        self.skipped += number(" ignored").unwrap_or(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_summed_over_binaries() {
+        let mut tally = Tally::default();
+        tally.count("test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.01s\n");
+        tally.count("test a ... ok\n");
+        tally.count("test result: FAILED. 3 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s\n");
+        assert_eq!(tally, Tally { passed: 15, failed: 2, skipped: 1 });
+    }
+
+    #[test]
+    fn a_test_that_could_not_run_is_no_pass() {
+        let mut tally = Tally::default();
+        tally.count("skipped: exec: not root\n");
+        tally.count("test result: ok. 4 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out\n");
+        assert_eq!(tally, Tally { passed: 3, failed: 0, skipped: 1 });
+    }
+}
