@@ -73,7 +73,7 @@ fn two_replays_give_the_same_bytes() {
     };
     let first = once();
     assert!(first.iter().filter(|byte| **byte == b'\n').count() > 10);
-    assert_eq!(first, once());
+    assert!(first == once());
 }
 
 #[test]

@@ -153,5 +153,5 @@ fn the_same_inputs_give_the_same_bytes() {
         alerts.extend(pipeline.finish().alerts);
         serde_json::to_string(&alerts).unwrap()
     };
-    assert_eq!(once(), once());
+    assert!(once() == once());
 }
