@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{AgentId, CgroupId, Exec, Nanos, ProcessId};
 
+mod table;
+
+pub use table::ProcessTable;
+
 /// One process, alive or remembered.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Process {
