@@ -209,12 +209,7 @@ impl RuleSet {
         }
     }
 
-    fn finding(
-        &self,
-        id: &str,
-        result: &EvaluationResult,
-        view: &subject::View<'_>,
-    ) -> Option<Finding> {
+    fn finding(&self, id: &str, result: &EvaluationResult, view: &subject::View<'_>) -> Option<Finding> {
         let rule = self.by_id.get(id)?.clone();
         let summary = rule.summary.as_ref().map_or_else(|| rule.title.clone(), |text| text.render(view));
         let mut matched: Vec<(String, Value)> = Vec::new();
@@ -263,7 +258,8 @@ impl RuleSet {
     /// Rules by id, the beginning of an id, title (in any case) or file name without ending.
     pub fn find(&self, key: &str) -> Vec<&Arc<RuleMeta>> {
         let lower = key.to_lowercase();
-        let stem = |file: &str| facts::program::basename(file).rsplit_once('.').map(|(stem, _)| stem.to_owned());
+        let stem =
+            |file: &str| facts::program::basename(file).rsplit_once('.').map(|(stem, _)| stem.to_owned());
         let exact = |rule: &&Arc<RuleMeta>| {
             rule.id.eq_ignore_ascii_case(key)
                 || rule.title.to_lowercase() == lower

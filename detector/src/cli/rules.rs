@@ -190,7 +190,10 @@ fn explain(set: &RuleSet, key: &str, event: &str) -> anyhow::Result<ExitCode> {
     let fields: Map<String, Value> =
         serde_json::from_str(&text).context("the event is no JSON object of Sigma fields")?;
     let Some(explanation) = set.explain(rule, fields) else {
-        bail!("`{}` is a correlation, which one event cannot explain; explain the rules it refers to", rule.title)
+        bail!(
+            "`{}` is a correlation, which one event cannot explain; explain the rules it refers to",
+            rule.title
+        )
     };
     stdout().write_all(explained(rule, &explanation).as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -249,7 +252,15 @@ fn detection_lines(trace: &DetectionTrace, depth: usize, out: &mut String) {
             branches.iter().for_each(|branch| detection_lines(branch, depth, out));
         }
         DetectionTrace::Keywords { item, .. } => item_line(item, depth, out),
-        DetectionTrace::ArrayMatch { field, quantifier, matched, member_count, matched_count, members, .. } => {
+        DetectionTrace::ArrayMatch {
+            field,
+            quantifier,
+            matched,
+            member_count,
+            matched_count,
+            members,
+            ..
+        } => {
             let text = format!("{field}: {quantifier} of {member_count} members, {matched_count} match");
             line(*matched, depth, &text, out);
             members.iter().for_each(|member| detection_lines(&member.detection, depth + 1, out));
@@ -281,7 +292,8 @@ fn one<'a>(set: &'a RuleSet, key: &str) -> anyhow::Result<&'a RuleMeta> {
         [rule] => Ok(rule),
         [] => bail!("no rule is called `{key}`; `detector rules list` names them"),
         several => {
-            let titles: Vec<String> = several.iter().map(|rule| format!("{} ({})", rule.title, rule.id)).collect();
+            let titles: Vec<String> =
+                several.iter().map(|rule| format!("{} ({})", rule.title, rule.id)).collect();
             bail!("`{key}` may mean {}", titles.join(", "))
         }
     }

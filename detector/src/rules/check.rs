@@ -11,9 +11,30 @@ use super::source::Document;
 
 /// Keys of a Sigma document, of every kind.
 const KEYS: &[&str] = &[
-    "title", "id", "name", "related", "taxonomy", "status", "description", "license", "author", "references",
-    "date", "modified", "logsource", "detection", "correlation", "filter", "fields", "falsepositives", "level",
-    "tags", "scope", "custom_attributes", "sigma-version", "action",
+    "title",
+    "id",
+    "name",
+    "related",
+    "taxonomy",
+    "status",
+    "description",
+    "license",
+    "author",
+    "references",
+    "date",
+    "modified",
+    "logsource",
+    "detection",
+    "correlation",
+    "filter",
+    "fields",
+    "falsepositives",
+    "level",
+    "tags",
+    "scope",
+    "custom_attributes",
+    "sigma-version",
+    "action",
 ];
 /// Attributes of ours and of the engine's.
 const ATTRIBUTES: &[&str] = &["detector.summary", "rsigma.exemplars", "rsigma.suppress", "rsigma.action"];

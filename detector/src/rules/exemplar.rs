@@ -138,5 +138,9 @@ fn unknown(category: Category, fields: &Map<String, Value>) -> Vec<String> {
     let known = |name: &str| {
         field::fields().iter().any(|field| field.name == name && field.categories.contains(&category))
     };
-    fields.keys().filter(|name| !free && !known(name) && !field::NOT_OFFERED.contains(&name.as_str())).cloned().collect()
+    fields
+        .keys()
+        .filter(|name| !free && !known(name) && !field::NOT_OFFERED.contains(&name.as_str()))
+        .cloned()
+        .collect()
 }

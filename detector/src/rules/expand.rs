@@ -48,7 +48,9 @@ fn item_lists(item: &mut DetectionItem, lists: &HashMap<String, Vec<String>>, mi
     let mut complete = true;
     for value in &item.values {
         let name = match value {
-            SigmaValue::String(text) => text.original.strip_prefix('%').and_then(|rest| rest.strip_suffix('%')),
+            SigmaValue::String(text) => {
+                text.original.strip_prefix('%').and_then(|rest| rest.strip_suffix('%'))
+            }
             SigmaValue::Integer(_) | SigmaValue::Float(_) | SigmaValue::Bool(_) | SigmaValue::Null => None,
         };
         match name.map(|name| (name, lists.get(name))) {

@@ -36,7 +36,6 @@ const ACTOR: &[Category] = &[
     Category::Observation,
     Category::Cgroup,
 ];
-const PROCESS: &[Category] = &[Category::ProcessCreation];
 const CONNECTION: &[Category] = &[Category::NetworkConnection];
 const LISTEN: &[Category] = &[Category::NetworkListen];
 const NETWORK: &[Category] = &[Category::NetworkConnection, Category::NetworkListen];

@@ -43,8 +43,7 @@ struct Loader<'a> {
 /// See [`RuleSet::load`].
 pub(super) fn rules(paths: &[PathBuf], builtin: Builtin) -> Result<RuleSet, RulesError> {
     let sources = source::read(paths, builtin);
-    let mut loader =
-        Loader { lists: sources.lists, problems: sources.problems, ..Loader::default() };
+    let mut loader = Loader { lists: sources.lists, problems: sources.problems, ..Loader::default() };
     for file in &sources.files {
         for document in file.documents() {
             loader.document(&document);
@@ -101,7 +100,11 @@ impl<'a> Loader<'a> {
         if ours && foreign {
             let names: Vec<&str> = Category::ALL.iter().map(|category| category.name()).collect();
             let remedy = format!("name one of {}", names.join(", "));
-            self.problems.push(document.problem(Some("category"), "is none of detector's".to_owned(), remedy));
+            self.problems.push(document.problem(
+                Some("category"),
+                "is none of detector's".to_owned(),
+                remedy,
+            ));
             return;
         }
         let keys = document.unknown_keys(&value);
@@ -265,7 +268,9 @@ impl<'a> Loader<'a> {
         let mut sound = Vec::new();
         for (document, category, rule, meta) in std::mem::take(&mut self.rules) {
             match compile_rule(&rule) {
-                Ok(rule) => compiled.get_mut(category as usize).into_iter().for_each(|lane| lane.push(rule.clone())),
+                Ok(rule) => {
+                    compiled.get_mut(category as usize).into_iter().for_each(|lane| lane.push(rule.clone()))
+                }
                 Err(error) => {
                     self.problems.push(document.sigma_problem(&error.to_string()));
                     continue;
@@ -293,10 +298,12 @@ impl<'a> Loader<'a> {
             .filter_map(|(_, _, rule)| rule.id.as_deref())
             .collect();
         let mut source = self.correlated(&rules);
-        let kept = |meta: &RuleMeta| source.correlations.iter().any(|rule| rule.id.as_ref() == Some(&meta.id));
+        let kept =
+            |meta: &RuleMeta| source.correlations.iter().any(|rule| rule.id.as_ref() == Some(&meta.id));
         metas.extend(self.correlations.iter().map(|(_, _, meta)| meta).filter(|meta| kept(meta)).cloned());
         let referred = |generate: Option<bool>| -> HashSet<String> {
-            let asked = source.correlations.iter().filter(|rule| generate.is_none_or(|want| rule.generate == want));
+            let asked =
+                source.correlations.iter().filter(|rule| generate.is_none_or(|want| rule.generate == want));
             let refs: Vec<&String> = asked.flat_map(|rule| &rule.rules).collect();
             let named = rules.iter().filter(|rule| refs.iter().any(|name| refers(name, rule)));
             named.filter_map(|rule| rule.id.clone()).collect()
@@ -334,16 +341,17 @@ impl<'a> Loader<'a> {
         let mut source = SigmaCollection::new();
         for (document, rule, _) in &self.correlations {
             let other = |name: &String| {
-                self.correlations.iter().any(|(_, rule, _)| {
-                    rule.id.as_ref() == Some(name) || rule.name.as_ref() == Some(name)
-                })
+                self.correlations
+                    .iter()
+                    .any(|(_, rule, _)| rule.id.as_ref() == Some(name) || rule.name.as_ref() == Some(name))
             };
             let absent = |name: &&String| !rules.iter().any(|rule| refers(name, rule)) && !other(name);
             match rule.rules.iter().find(absent) {
                 None => source.correlations.push(rule.clone()),
                 Some(name) if self.elsewhere.contains(name) => self.unserved += 1,
                 Some(name) => {
-                    let what = "is referred to by this correlation, and no rule has that id or name".to_owned();
+                    let what =
+                        "is referred to by this correlation, and no rule has that id or name".to_owned();
                     let remedy = "load the rule too, or correct the reference";
                     self.problems.push(document.problem(Some(name), what, remedy));
                 }

@@ -318,9 +318,7 @@ impl<'a> View<'a> {
             FieldId::SourcePort => self.flow()?.local.map(|local| int(local.port())),
             FieldId::DestinationIp => Some(ip(self.flow()?.remote)),
             FieldId::DestinationPort => Some(int(self.flow()?.remote.port())),
-            FieldId::DestinationIsLoopback => {
-                Some(EventValue::Bool(is_loopback(self.flow()?.remote.ip())))
-            }
+            FieldId::DestinationIsLoopback => Some(EventValue::Bool(is_loopback(self.flow()?.remote.ip()))),
             FieldId::DestinationIsPrivate => Some(EventValue::Bool(is_private(self.flow()?.remote.ip()))),
             FieldId::DestinationIsIpv6 => Some(EventValue::Bool(self.flow()?.remote.is_ipv6())),
             FieldId::LocalIp => Some(ip(self.endpoint()?.local)),

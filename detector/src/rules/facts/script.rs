@@ -28,7 +28,13 @@ const INTERPRETERS: &[Interpreter] = &[
     Interpreter { names: &["python", "pypy"], text: b"c", long: &[], valued: b"WXQ", ends: b"m" },
     Interpreter { names: &["perl"], text: b"eE", long: &[], valued: b"", ends: b"" },
     Interpreter { names: &["ruby", "lua", "luajit"], text: b"e", long: &[], valued: b"rI", ends: b"" },
-    Interpreter { names: &["node", "nodejs", "bun"], text: b"ep", long: &["--eval", "--print"], valued: b"r", ends: b"" },
+    Interpreter {
+        names: &["node", "nodejs", "bun"],
+        text: b"ep",
+        long: &["--eval", "--print"],
+        valued: b"r",
+        ends: b"",
+    },
     Interpreter { names: &["php"], text: b"r", long: &["--run"], valued: b"dcz", ends: b"" },
 ];
 

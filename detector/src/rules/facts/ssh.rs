@@ -336,7 +336,8 @@ mod tests {
 
     #[test]
     fn other_programs_are_no_ssh_client() {
-        for line in ["sshd -R", "scp -o RemoteForward=1 a b", "git clone ssh://host/x", "ssh-keygen -R host"] {
+        for line in ["sshd -R", "scp -o RemoteForward=1 a b", "git clone ssh://host/x", "ssh-keygen -R host"]
+        {
             assert_eq!(parsed(line), None, "{line}");
         }
     }
