@@ -16,7 +16,7 @@ use crate::sinks::stdout::line;
 
 /// Alerts from recordings, as JSON lines.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Args {
+pub(super) struct Args {
     /// Recordings, each replayed on its own
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
@@ -36,7 +36,7 @@ pub struct Args {
 
 /// Runs the command. A recording that is cut short or corrupt is replayed as far as it is whole, and
 /// gives exit code 1; rules or files that cannot be used give 2.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out: Box<dyn Write> = match args.alerts.as_os_str().as_encoded_bytes() {
         b"-" => Box::new(BufWriter::new(io::stdout().lock())),
         _ => Box::new(BufWriter::new(create(&args.alerts)?)),

@@ -14,7 +14,7 @@ use crate::rules::{Builtin, RuleMeta, RuleSet, RulesError};
 
 /// Check, list, show, test and explain Sigma rules.
 #[derive(Debug, Args)]
-pub struct RulesArgs {
+pub(super) struct RulesArgs {
     #[command(subcommand)]
     command: Command,
 }
@@ -61,7 +61,7 @@ enum Command {
 }
 
 /// Runs one of the commands. Exit code 1: a test failed; 2: rules or arguments are wrong.
-pub fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
     let (paths, builtin) = match &args.command {
         Command::Check { paths }
         | Command::List { paths, .. }

@@ -18,13 +18,17 @@ pub fn read(pid: u32, agent: AgentId, cgroup: CgroupId, now: Nanos) -> Option<Pr
     let process = ProcProcess::new(id).ok()?;
     let stat = process.stat().ok()?;
     let parent = u32::try_from(stat.ppid).ok().filter(|pid| *pid != 0).and_then(identity);
-    let exe = process.exe().ok();
-    let exec = exe.map(|exe| {
+    // PID 1 and kernel threads may hide their executable; then the task's name stands in for it.
+    let exe = process.exe().map_or_else(
+        |_| format!("[{}]", text(stat.comm.as_bytes())).into(),
+        |exe| text(exe.as_os_str().as_bytes()),
+    );
+    let exec = Some({
         let file = std::fs::metadata(format!("/proc/{pid}/exe")).ok();
         let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let argv = cmdline.strip_suffix(&[0]).unwrap_or(&cmdline);
         Arc::new(Exec {
-            exe: text(exe.as_os_str().as_bytes()),
+            exe,
             inode: file.as_ref().map_or(0, std::fs::Metadata::ino),
             nlink: file.as_ref().map_or(1, |file| u32::try_from(file.nlink()).unwrap_or(1)),
             mode: file.as_ref().map_or(0, std::fs::Metadata::mode),

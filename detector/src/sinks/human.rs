@@ -43,7 +43,7 @@ impl Colour {
 const MOST: usize = 240;
 
 /// Most ancestors that are shown.
-const ANCESTORS: usize = 12;
+const ANCESTORS: usize = 5;
 
 /// One alert as a card, with its last newline. Control and direction characters are written `\u{..}`.
 pub fn card(alert: &Alert, colour: Colour) -> String {

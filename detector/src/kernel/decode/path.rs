@@ -34,8 +34,8 @@ pub(super) fn walked(bytes: &[u8], truncated: bool) -> Box<str> {
 }
 
 /// Resolves names that a syscall was given, after the fact: the directory part is followed as the
-/// process sees it, symbolic links included. A process that is gone, or a directory that is, leaves
-/// the path as it was written, without `.` and `..`.
+/// process sees it, symbolic links included; as this process sees it, where that one is gone. A
+/// directory that is gone leaves the path as it was written, without `.` and `..`.
 #[derive(Default)]
 pub struct Resolver {
     remembered: HashMap<(u32, Box<str>), Option<Box<str>>>,
@@ -71,7 +71,9 @@ impl Resolver {
 /// Where a directory really is, within the root directory of a process.
 fn real_directory(pid: u32, directory: &str) -> Option<Box<str>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let root = openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty()).ok()?;
+    let root = openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty())
+        .or_else(|_| openat(CWD, "/", flags, Mode::empty()))
+        .ok()?;
     let found =
         openat2(&root, directory.trim_start_matches('/'), flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
     let link = |fd: &dyn AsFd| {
