@@ -1,1 +1,262 @@
-//! What the operator wants: TOML, parsed once, unknown keys refused.
+//! What the operator wants: TOML, parsed once, unknown keys refused, errors with file, line and remedy.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::agent::Pattern;
+use crate::alert::Level;
+
+/// The whole configuration.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// `observe` (the default) reports; `enforce` is refused until responses exist.
+    pub mode: Mode,
+    /// Agents to watch.
+    #[serde(rename = "agent")]
+    pub agents: Vec<AgentConfig>,
+    /// Rules beside the built-in ones.
+    pub rules: RulesConfig,
+    /// Where alerts go; standard output where nothing is named.
+    pub sinks: SinksConfig,
+    /// The kernel half.
+    pub kernel: KernelConfig,
+}
+
+/// Whether anything may be touched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Report only.
+    #[default]
+    Observe,
+}
+
+/// One kind of agent: exactly one of `cgroup` and `systemd_unit`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// What alerts call it.
+    pub name: Spanned<String>,
+    /// Glob over control group paths below the cgroup2 mount: `/agents/coder-*`.
+    pub cgroup: Option<Spanned<String>>,
+    /// Glob over systemd unit names: `openclaw@*.service`.
+    pub systemd_unit: Option<Spanned<String>>,
+}
+
+/// Where rules come from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulesConfig {
+    /// Files and directories of Sigma rules.
+    pub paths: Vec<PathBuf>,
+    /// Whether the built-in rules count.
+    pub builtin: bool,
+}
+
+impl Default for RulesConfig {
+    fn default() -> Self {
+        Self { paths: Vec::new(), builtin: true }
+    }
+}
+
+/// Where alerts go.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SinksConfig {
+    /// JSON lines on standard output.
+    pub stdout: Option<StdoutConfig>,
+    /// JSON lines in a file.
+    pub file: Option<FileConfig>,
+}
+
+/// The standard output sink.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StdoutConfig {
+    /// Least level that is written.
+    pub min_level: Option<Level>,
+}
+
+/// The file sink.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConfig {
+    /// The file; made with mode 0600, opened again after a rotation.
+    pub path: PathBuf,
+    /// Least level that is written.
+    pub min_level: Option<Level>,
+}
+
+/// The kernel half.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KernelConfig {
+    /// Bytes of each of the two rings, a power of two: `"4MiB"`.
+    pub ring_size: Option<Spanned<String>>,
+    /// Write the probes' own diagnostics to the log at DEBUG.
+    pub probe_log: bool,
+}
+
+/// A configuration that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}")]
+    Read {
+        /// File.
+        path: PathBuf,
+        /// Cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file says something that has no meaning.
+    #[error("{place}: {message}")]
+    Invalid {
+        /// Where.
+        place: Place,
+        /// What, and the remedy.
+        message: String,
+    },
+}
+
+/// File, line and column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// File.
+    pub path: PathBuf,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column, from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.path.display(), self.line, self.column)
+    }
+}
+
+/// A configuration that was checked, with what was parsed out of it.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// As written.
+    pub config: Config,
+    /// Its agents.
+    pub patterns: Vec<Pattern>,
+    /// Bytes of each ring.
+    pub ring_size: Option<u32>,
+}
+
+/// Reads and checks a configuration file.
+///
+/// # Errors
+/// Unreadable, no TOML, an unknown key, a malformed glob or size.
+pub fn load(path: &Path) -> Result<Checked, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    parse(&text, path)
+}
+
+/// Checks the text of a configuration; `path` is for messages.
+///
+/// # Errors
+/// As [`load`].
+pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
+    let invalid = |at: usize, message: String| ConfigError::Invalid { place: place(text, path, at), message };
+    let config: Config = toml::from_str(text).map_err(|error| {
+        invalid(error.span().map_or(0, |span| span.start), error.message().to_owned())
+    })?;
+    let mut patterns = Vec::new();
+    for agent in &config.agents {
+        let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {
+            (Some(glob), None) => (glob.span().start, "cgroup", glob.get_ref().clone()),
+            (None, Some(unit)) => (unit.span().start, "systemd_unit", format!("**/{}", unit.get_ref())),
+            (None, None) | (Some(_), Some(_)) => {
+                let message = "an [[agent]] needs exactly one of `cgroup` and `systemd_unit`";
+                return Err(invalid(agent.name.span().start, message.to_owned()));
+            }
+        };
+        if glob.trim_matches('/').is_empty() {
+            let message = "this would watch the whole machine; name the control groups of the agents, e.g. \"/agents/*\"";
+            return Err(invalid(at, message.to_owned()));
+        }
+        let pattern = Pattern::new(agent.name.get_ref(), &glob).map_err(|error| {
+            invalid(at, format!("{key} is no valid glob: {}; write e.g. \"/agents/coder-*\"", error.kind()))
+        })?;
+        patterns.push(pattern);
+    }
+    let ring_size = match &config.kernel.ring_size {
+        None => None,
+        Some(size) => Some(bytes(size.get_ref()).ok_or_else(|| {
+            invalid(size.span().start, "ring_size is no size; write e.g. \"4MiB\"".to_owned())
+        })?),
+    };
+    Ok(Checked { config, patterns, ring_size })
+}
+
+/// A size such as `4MiB`, `64KiB` or `65536`, in bytes.
+fn bytes(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let (number, unit) = if let Some(number) = text.strip_suffix("MiB") {
+        (number, 1 << 20)
+    } else if let Some(number) = text.strip_suffix("KiB") {
+        (number, 1 << 10)
+    } else {
+        (text, 1)
+    };
+    number.trim().parse::<u32>().ok()?.checked_mul(unit)
+}
+
+fn place(text: &str, path: &Path, at: usize) -> Place {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
+    Place { path: path.into(), line, column }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        parse(text, Path::new("d.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_known_ones() {
+        let message = error("mode = \"observe\"\n\n[[agent]]\nname = \"a\"\ncgruop = \"/a\"\n");
+        assert!(message.starts_with("d.toml:5:1: unknown field `cgruop`"), "{message}");
+        assert!(message.contains("`cgroup`"), "{message}");
+    }
+
+    #[test]
+    fn a_bad_glob_names_its_place_and_the_remedy() {
+        let message = error("[[agent]]\nname = \"a\"\ncgroup = \"/agents/[x\"\n");
+        assert!(message.starts_with("d.toml:3:10: cgroup is no valid glob"), "{message}");
+    }
+
+    #[test]
+    fn the_root_is_no_agent() {
+        assert!(error("[[agent]]\nname = \"a\"\ncgroup = \"/\"\n").contains("whole machine"));
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("4MiB"), Some(4 << 20));
+        assert_eq!(bytes("64 KiB"), Some(64 << 10));
+        assert_eq!(bytes("65536"), Some(65536));
+        assert_eq!(bytes("4 parsecs"), None);
+        assert_eq!(bytes("99999MiB"), None);
+    }
+
+    #[test]
+    fn an_empty_configuration_is_valid() {
+        let checked = parse("", Path::new("d.toml")).unwrap();
+        assert!(checked.patterns.is_empty());
+        assert!(checked.config.rules.builtin);
+    }
+}

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 
 pub mod btf;
 pub mod cgroup;
+pub mod clock;
 pub mod decode;
 pub mod hook;
+pub mod proc;
 pub mod ring;
 pub mod sensor;
 
@@ -87,13 +89,23 @@ pub enum KernelError {
         #[source]
         source: io::Error,
     },
-    /// Reading /proc failed.
-    #[error("reading {path} failed")]
-    Proc {
-        /// File.
-        path: PathBuf,
-        /// Cause.
-        #[source]
-        source: io::Error,
-    },
+}
+
+impl KernelError {
+    /// Whether the operator has to change something before it can work.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Privilege
+            | Self::Btf { .. }
+            | Self::BtfFormat { .. }
+            | Self::Vital { .. }
+            | Self::RingSize { .. }
+            | Self::NoCgroup2 => true,
+            Self::Load(_)
+            | Self::AyaBtf(_)
+            | Self::Map { .. }
+            | Self::Attach { .. }
+            | Self::Cgroup { .. } => false,
+        }
+    }
 }

@@ -233,5 +233,7 @@ impl Pipeline {
 }
 
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 #[path = "pipeline/tests.rs"]
 mod tests;

@@ -1,1 +1,292 @@
 //! The rim: one thread drains the rings and runs the core, a tokio runtime carries the rest.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, eventfd};
+
+use crate::agent::{Agent, Agents, Pattern};
+use crate::event::{AgentId, CgroupId, Event, EventKind, Lost, Membership, Nanos, ProcessId};
+use crate::kernel::cgroup::Cgroups;
+use crate::kernel::decode::Decoder;
+use crate::kernel::ring::Rings;
+use crate::kernel::sensor::Sensor;
+use crate::kernel::{KernelError, clock, proc};
+use crate::pipeline::Input;
+use crate::rules::RuleSet;
+
+mod core;
+pub mod deliver;
+
+pub use core::Core;
+
+/// How often the core is told that time goes on, and losses are read.
+const TICK: Duration = Duration::from_secs(1);
+/// How many windows without a record it takes until the rings are slept on.
+const QUIET: u32 = 2;
+
+/// What the rim asks of the ring thread.
+pub enum Command {
+    /// Other rules and agents count from now on.
+    Reload(Box<RuleSet>, Vec<Pattern>),
+    /// Drain what is there, then stop.
+    Stop,
+}
+
+/// Sends commands to the ring thread and wakes it.
+#[derive(Clone)]
+pub struct Remote {
+    commands: Sender<Command>,
+    wake: std::sync::Arc<OwnedFd>,
+}
+
+impl Remote {
+    /// Sends a command. A thread that has stopped hears none, which is as well.
+    pub fn send(&self, command: Command) {
+        let _ = self.commands.send(command);
+        // A full counter is a wake-up already.
+        let _ = rustix::io::write(&self.wake, &1_u64.to_ne_bytes());
+    }
+}
+
+/// Sensor, agents and core: what the ring thread owns.
+pub struct Engine {
+    sensor: Sensor,
+    rings: Rings,
+    decoder: Decoder,
+    agents: Agents,
+    core: Core,
+    commands: Receiver<Command>,
+    wake: std::sync::Arc<OwnedFd>,
+}
+
+impl Engine {
+    /// An engine and the remote that steers it.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn new(sensor: Sensor, rings: Rings, agents: Agents, core: Core) -> io::Result<(Self, Remote)> {
+        let (sender, commands) = channel();
+        let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let remote = Remote { commands: sender, wake: wake.clone() };
+        let decoder = Decoder::new(clock::offset());
+        let mut engine = Self { sensor, rings, decoder, agents, core, commands, wake };
+        let gaps = gaps(&engine.sensor);
+        engine.core.feed(Input::Gaps(gaps), clock::now);
+        Ok((engine, remote))
+    }
+
+    /// Watches every control group that a pattern matches now.
+    ///
+    /// # Errors
+    /// A map is full or a program does not attach.
+    pub fn watch_existing(&mut self) -> Result<(), KernelError> {
+        for group in self.sensor.cgroups().tree("/") {
+            self.recognise(group.id, &group.path)?;
+        }
+        Ok(())
+    }
+
+    /// Watches one control group under a name of its own, whatever the patterns say.
+    ///
+    /// # Errors
+    /// A map is full or a program does not attach.
+    pub fn watch(&mut self, name: &str, cgroup: CgroupId, path: &str) -> Result<Agent, KernelError> {
+        let agent = self.agents.add(name.to_owned(), cgroup, path);
+        self.begin(&agent, path)?;
+        Ok(agent)
+    }
+
+    /// The cgroup2 file system.
+    pub fn cgroups(&self) -> &Cgroups {
+        self.sensor.cgroups()
+    }
+
+    /// The sensor.
+    pub fn sensor_mut(&mut self) -> &mut Sensor {
+        &mut self.sensor
+    }
+
+    /// How many agents are watched.
+    pub fn agents(&self) -> usize {
+        self.agents.live().count()
+    }
+
+    /// Tells the core of a process and of what is above it.
+    pub fn seed(&mut self, pid: u32, agent: AgentId, cgroup: CgroupId) {
+        for process in proc::read_with_ancestors(pid, agent, cgroup, clock::now()) {
+            self.core.feed(Input::Seed(Box::new(process)), clock::now);
+        }
+    }
+
+    /// Drains, judges and ticks until told to stop; gives the core back, for what it still holds.
+    ///
+    /// # Errors
+    /// poll(2) fails.
+    pub fn run(mut self) -> io::Result<Core> {
+        let mut quiet = 0;
+        let mut last_tick = Instant::now();
+        let mut stopping = false;
+        loop {
+            let drained = self.drain();
+            quiet = if drained == 0 { quiet + 1 } else { 0 };
+            if last_tick.elapsed() >= TICK {
+                last_tick = Instant::now();
+                self.tick();
+            }
+            loop {
+                match self.commands.try_recv() {
+                    Ok(Command::Reload(rules, patterns)) => self.reload(*rules, patterns),
+                    Ok(Command::Stop) | Err(TryRecvError::Disconnected) => stopping = true,
+                    Err(TryRecvError::Empty) => break,
+                }
+                if stopping {
+                    break;
+                }
+            }
+            if stopping && quiet > QUIET {
+                self.tick();
+                return Ok(self.core);
+            }
+            let timeout = if quiet > QUIET && !stopping {
+                TICK.saturating_sub(last_tick.elapsed())
+            } else if drained == 0 {
+                Rings::window()
+            } else {
+                Duration::ZERO
+            };
+            self.rings.wait(self.wake.as_fd(), timeout)?;
+            let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
+        }
+    }
+
+    /// Takes one batch from the rings; gives how many events that were.
+    fn drain(&mut self) -> usize {
+        let events: Vec<Event> = self.rings.drain(&mut self.decoder, clock::now).collect();
+        let count = events.len();
+        for event in events {
+            self.event(event);
+        }
+        count
+    }
+
+    fn event(&mut self, event: Event) {
+        let mut gone = None;
+        match &event.kind {
+            EventKind::CgroupCreate(change) if event.agent == AgentId::NONE => {
+                if let Err(error) = self.recognise(change.id, &change.path) {
+                    tracing::error!(path = %change.path, %error, "an agent cannot be watched");
+                }
+            }
+            EventKind::CgroupRemove(change) => gone = self.agents.remove(change.id),
+            EventKind::CgroupMove(change) if change.change == Membership::Joined => {
+                self.seed(change.moved.pid, event.agent, change.to);
+            }
+            _ => {}
+        }
+        self.core.feed(Input::Event(event), clock::now);
+        if let Some(agent) = gone {
+            self.sensor.unwatch(agent.id);
+            tracing::info!(agent = %agent.name, path = %agent.path, "agent is gone");
+            self.core.feed(Input::AgentRemoved(agent.id), clock::now);
+        }
+    }
+
+    fn recognise(&mut self, cgroup: CgroupId, path: &str) -> Result<(), KernelError> {
+        match self.agents.recognise(cgroup, path) {
+            Some((agent, place)) => self.begin(&agent, &place),
+            None => Ok(()),
+        }
+    }
+
+    fn begin(&mut self, agent: &Agent, place: &str) -> Result<(), KernelError> {
+        self.core.feed(Input::AgentAdded(agent.clone()), clock::now);
+        let processes = self.sensor.watch(agent, place)?;
+        for group in self.sensor.cgroups().tree(&agent.path) {
+            self.core.feed(Input::Cgroup { id: group.id, path: group.path }, clock::now);
+        }
+        for pid in &processes {
+            if let Some(process) = proc::identity(*pid) {
+                self.sensor.tag(process, agent.id)?;
+                self.seed(*pid, agent.id, agent.cgroup);
+            }
+        }
+        tracing::info!(agent = %agent.name, path = %agent.path, processes = processes.len(), "agent is watched");
+        Ok(())
+    }
+
+    fn reload(&mut self, rules: RuleSet, patterns: Vec<Pattern>) {
+        self.core.replace_rules(rules);
+        self.agents.set_patterns(patterns);
+        if let Err(error) = self.watch_existing() {
+            tracing::error!(%error, "an agent of the new configuration cannot be watched");
+        }
+    }
+
+    fn tick(&mut self) {
+        self.decoder.set_clock(clock::offset());
+        let now = clock::now();
+        for (agent, kind, count) in self.sensor.take_lost() {
+            let what = kind_name(kind).into();
+            tracing::warn!(agent = agent.0, kind = %kind_name(kind), count, "events were lost");
+            let lost = Event {
+                time: now,
+                received: now,
+                agent,
+                process: ProcessId::default(),
+                thread: 0,
+                uid: 0,
+                cgroup: CgroupId(0),
+                kind: EventKind::Lost(Lost { what, count }),
+            };
+            self.core.feed(Input::Event(lost), clock::now);
+        }
+        self.core.feed(Input::Tick(now), clock::now);
+    }
+}
+
+/// What the sensor cannot see on this kernel, one sentence each.
+pub fn gaps(sensor: &Sensor) -> Vec<String> {
+    let mut gaps = Vec::new();
+    for state in sensor.states() {
+        match &state.refused {
+            Some(reason) => {
+                let reason = reason.lines().next().unwrap_or_default();
+                gaps.push(format!("no {} events: {reason}", state.hook.serves.join(", ")));
+            }
+            None => gaps.extend(state.hook.blind.iter().map(|blind| format!("not seen: {blind}"))),
+        }
+    }
+    gaps
+}
+
+/// The word that events use for a kind of record.
+fn kind_name(kind: detector_common::wire::Kind) -> &'static str {
+    use detector_common::wire::Kind;
+    match kind {
+        Kind::Exec | Kind::ExecChunk => "exec",
+        Kind::Fork => "fork",
+        Kind::Exit => "exit",
+        Kind::Connect => "connect",
+        Kind::ConnectResult => "connect_result",
+        Kind::Send => "send",
+        Kind::Bind => "bind",
+        Kind::Listen => "listen",
+        Kind::FileOpen
+        | Kind::FileTruncate
+        | Kind::FileRename
+        | Kind::FileLink
+        | Kind::FileSymlink
+        | Kind::FileUnlink
+        | Kind::FileChmod => "file",
+        Kind::Setsid => "setsid",
+        Kind::CgroupMove => "cgroup_move",
+        Kind::CgroupCreate => "cgroup_create",
+        Kind::CgroupRemove => "cgroup_remove",
+    }
+}
+
+/// The time that alerts are measured against.
+pub type Clock = fn() -> Nanos;

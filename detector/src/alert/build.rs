@@ -102,8 +102,8 @@ fn id(rule: &str, process: ProcessId, time: Nanos, sequence: u64) -> String {
 
 /// The rule's own sentence, or title and evidence.
 fn summary(finding: &Finding, subject: &Subject<'_>) -> String {
-    if let Some(summary) = &finding.summary {
-        return clip(summary, SUMMARY_MOST);
+    if finding.rule.summary.is_some() {
+        return clip(&finding.summary, SUMMARY_MOST);
     }
     let by = subject.agent_name.map(|name| format!(" by agent {}", clip(name, 100))).unwrap_or_default();
     format!("{}{by}: {}.", finding.rule.title, sentence(subject))

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::*;
 use crate::alert::{Alert, Level};
 use crate::event::{AgentId, CgroupId, Event, EventKind, Ticks};
+use crate::pipeline::sample;
 use crate::process::ProcessTable;
-use crate::rules::RuleSet;
 
 fn judge(exec: Exec) -> Alert {
     let event = Event {
@@ -30,9 +30,9 @@ fn judge(exec: Exec) -> Alert {
         pod: None,
     };
     let mut findings = Vec::new();
-    RuleSet::builtin().judge(&subject, &mut findings);
+    sample::rules().judge(&subject, &mut findings);
     let context = Context { host: "node-1", coverage: Coverage::default(), sequence: 1 };
-    alert(findings.first().expect("the stand-in rule matches"), &subject, context)
+    alert(findings.first().expect("the miner rule matches"), &subject, context)
 }
 
 fn miner(argv: Vec<Box<str>>) -> Exec {

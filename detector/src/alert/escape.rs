@@ -32,6 +32,11 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// As [`escape`], for text of several lines that stays so.
+pub fn escape_lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
+}
+
 /// Text for people, escaped and cut after `most` characters; an ellipsis says that it was.
 pub fn clip(text: &str, most: usize) -> String {
     let end = text.char_indices().nth(most).map(|(end, _)| end);

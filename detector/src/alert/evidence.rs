@@ -6,7 +6,7 @@ use super::Evidence;
 use super::escape::{clip, cut};
 use crate::event::{Event, EventKind, Exec, FileEvent, FileOp, Membership};
 use crate::process::{Process, ProcessTable};
-use crate::rules::{Finding, Subject, What};
+use crate::rules::{Correlation, Finding, Subject, What};
 
 /// Most characters of a path, an address or an argv in a sentence.
 const MOST: usize = 300;
@@ -23,7 +23,10 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
     Evidence {
         time: time.rfc3339(),
         kind: kind.to_owned(),
-        text: sentence(subject),
+        text: match &finding.correlation {
+            None => sentence(subject),
+            Some(correlation) => format!("{}; {}", sentence(subject), counted(correlation)),
+        },
         fields: finding.matched.iter().map(|(name, value)| (name.clone(), bounded(value))).collect(),
     }
 }
@@ -81,6 +84,15 @@ fn event_sentence(table: &ProcessTable, event: &Event) -> String {
             format!("the sensor lost {} events of kind {}", lost.count, clip(&lost.what, MOST))
         }
     }
+}
+
+/// What a correlation counted, after the event that completed it.
+fn counted(correlation: &Correlation) -> String {
+    let Correlation { kind: _, group, value, timespan_secs } = correlation;
+    let group: Vec<String> =
+        group.iter().map(|(name, value)| format!("{} {}", clip(name, 64), clip(value, 100))).collect();
+    let common = if group.is_empty() { String::new() } else { format!(" for {}", group.join(", ")) };
+    format!("{value} of its kind within {timespan_secs} s{common}")
 }
 
 fn executed(exec: &Exec) -> String {

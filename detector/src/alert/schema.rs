@@ -6,8 +6,7 @@ use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::event::{AgentId, CgroupId, Event, EventKind, Exec, Lost, Nanos, ProcessId, Ticks};
-use crate::pipeline::{Input, Pipeline, Settings};
-use crate::rules::RuleSet;
+use crate::pipeline::{Input, Pipeline, Settings, sample};
 
 fn schema() -> jsonschema::Validator {
     let schema: Value = serde_json::from_str(include_str!("../../schema/alert-1.json")).unwrap();
@@ -15,7 +14,7 @@ fn schema() -> jsonschema::Validator {
 }
 
 fn alerts() -> Vec<Value> {
-    let mut pipeline = Pipeline::new(RuleSet::builtin(), Settings { host: "node-1".to_owned() });
+    let mut pipeline = Pipeline::new(sample::rules(), Settings { host: "node-1".to_owned() });
     let path = format!("/docker/{}", "4d1c0b9b".repeat(8));
     let agent = Agent { id: AgentId(1), name: "coder".to_owned(), cgroup: CgroupId(40), path };
     pipeline.step(Input::AgentAdded(agent));
@@ -36,7 +35,7 @@ fn alerts() -> Vec<Value> {
         let argv = vec![exe.into(), "\u{2028}\u{0}".into(), "é".repeat(70_000).into()];
         EventKind::Exec(Arc::new(Exec { exe: exe.into(), argv, parent, ..Exec::default() }))
     };
-    let lost = EventKind::Lost(Lost { what: "exec".into(), count: u64::MAX });
+    let lost = EventKind::Lost(Lost { what: "exec".into(), count: 7 });
     let inputs = [
         Input::Gaps(vec!["no file events".to_owned()]),
         event(id(1), 1, exec("/bin/sh", id(0))),

@@ -30,9 +30,7 @@ impl Cgroups {
     /// # Errors
     /// None is mounted.
     pub fn find() -> Result<Self, KernelError> {
-        let path = PathBuf::from("/proc/self/mountinfo");
-        let text = fs::read_to_string(&path).map_err(|source| KernelError::Proc { path, source })?;
-        let mount = mount_of(&text, "cgroup2").ok_or(KernelError::NoCgroup2)?;
+        let mount = mounts("cgroup2").ok_or(KernelError::NoCgroup2)?;
         Ok(Self { mount: PathBuf::from(mount) })
     }
 
@@ -107,6 +105,11 @@ impl Cgroups {
         let text = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         text.lines().find_map(|line| line.strip_prefix("0::")).map(str::to_owned)
     }
+}
+
+/// Where a file system of `kind` is mounted, if it is.
+pub fn mounts(kind: &str) -> Option<String> {
+    mount_of(&fs::read_to_string("/proc/self/mountinfo").ok()?, kind)
 }
 
 /// Where a file system of `kind` is mounted, by the text of mountinfo; the last mount wins.

@@ -27,11 +27,8 @@ pub struct Rings {
 
 impl Rings {
     /// From the maps.
-    ///
-    /// # Errors
-    /// None today; the place for an epoll descriptor.
-    pub fn new(urgent: RingBuf<MapData>, bulk: RingBuf<MapData>) -> io::Result<Self> {
-        Ok(Self { urgent, bulk, batch: Vec::new(), bulk_batch: Vec::new() })
+    pub fn new(urgent: RingBuf<MapData>, bulk: RingBuf<MapData>) -> Self {
+        Self { urgent, bulk, batch: Vec::new(), bulk_batch: Vec::new() }
     }
 
     /// Takes what is there, at most one batch of each ring, and gives it ordered by time.

@@ -127,8 +127,7 @@ impl Sensor {
         }) {
             return Err(KernelError::Vital { hook, reason });
         }
-        let rings = Rings::new(ring(&mut ebpf, "URGENT")?, ring(&mut ebpf, "BULK")?)
-            .map_err(|source| KernelError::Proc { path: "epoll".into(), source })?;
+        let rings = Rings::new(ring(&mut ebpf, "URGENT")?, ring(&mut ebpf, "BULK")?);
         let mut sensor = Self {
             groups: hash(&mut ebpf, "CGROUPS")?,
             tasks: hash(&mut ebpf, "TASKS")?,

@@ -1,0 +1,84 @@
+//! `detector run`: the daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::setup;
+use crate::config::Checked;
+use crate::runtime::deliver::{self, Sink, Target};
+use crate::runtime::{Command, Remote};
+
+/// Where the configuration is looked for.
+const CONFIG: &str = "/etc/detector/config.toml";
+
+/// Watches the agents that a configuration names. SIGHUP reads configuration and rules again and
+/// keeps the old ones if the new ones are bad; SIGINT and SIGTERM drain and end with status 0.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Configuration file
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    config: PathBuf,
+    /// Record what the sensors see, too
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let checked = setup::config(Some(&args.config))?;
+    let rules = setup::rules(&checked.config)?;
+    let mut targets = setup::targets(&checked.config)?;
+    if targets.is_empty() {
+        targets.push(Target { sink: Sink::Stdout, min_level: crate::alert::Level::Informational });
+    }
+    if checked.patterns.is_empty() {
+        tracing::warn!("the configuration names no [[agent]], so nothing is watched");
+    }
+    setup::runtime()?.block_on(async {
+        let count = rules.rules().len();
+        let (outlet, delivery) = deliver::spawn(targets);
+        let core = setup::judging(rules, outlet, args.record.as_ref())?;
+        let (mut engine, remote) = setup::engine(&checked, checked.patterns.clone(), core)?;
+        engine.watch_existing()?;
+        tracing::info!(rules = count, agents = engine.agents(), "watching");
+        let thread = setup::start(engine)?;
+        steer(&args, &remote).await?;
+        remote.send(Command::Stop);
+        tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
+        let delivered = delivery.await?;
+        tracing::info!(alerts = delivered.total(), "stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// Serves signals until one says stop.
+async fn steer(args: &Args, remote: &Remote) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => return Ok(()),
+            _ = terminate.recv() => return Ok(()),
+            _ = hangup.recv() => reload(args, remote),
+        }
+    }
+}
+
+fn reload(args: &Args, remote: &Remote) {
+    let fresh = setup::config(Some(&args.config)).and_then(|checked| {
+        let rules = setup::rules(&checked.config)?;
+        Ok((checked, rules))
+    });
+    match fresh {
+        Ok((Checked { patterns, .. }, rules)) => {
+            tracing::info!(
+                rules = rules.rules().len(),
+                "reloaded rules and agents; sinks and kernel settings count from the next start"
+            );
+            remote.send(Command::Reload(Box::new(rules), patterns));
+        }
+        Err(error) => tracing::error!("reload failed, the old configuration stays: {error:#}"),
+    }
+}

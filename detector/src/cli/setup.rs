@@ -1,0 +1,98 @@
+//! What `run`, `wrap` and `record` do alike: rules, sensor, engine, and the thread that runs it.
+
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use anyhow::Context as _;
+
+use crate::agent::{Agents, Pattern};
+use crate::config::{Checked, Config, Mode};
+use crate::kernel::sensor::{self, ProbeLog, Sensor};
+use crate::pipeline::{Pipeline, Settings};
+use crate::recording::{Header, Recorder};
+use crate::rules::{Builtin, RuleSet};
+use crate::runtime::deliver::{Outlet, Sink, Target};
+use crate::runtime::{Core, Engine, Remote};
+use crate::sinks::file::AlertFile;
+
+/// The configuration of a file, or the default where none is named.
+pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Checked> {
+    Ok(match path {
+        Some(path) => crate::config::load(path)?,
+        None => crate::config::parse("", Path::new("(default)"))?,
+    })
+}
+
+/// The rules that a configuration names.
+pub(super) fn rules(config: &Config) -> anyhow::Result<RuleSet> {
+    let builtin = if config.rules.builtin { Builtin::With } else { Builtin::Without };
+    let rules = RuleSet::load(&config.rules.paths, builtin)?;
+    for warning in rules.warnings() {
+        tracing::warn!("{warning}");
+    }
+    Ok(rules)
+}
+
+/// The sinks that a configuration names.
+pub(super) fn targets(config: &Config) -> anyhow::Result<Vec<Target>> {
+    let least = crate::alert::Level::Informational;
+    let mut targets = Vec::new();
+    if let Some(stdout) = &config.sinks.stdout {
+        targets.push(Target { sink: Sink::Stdout, min_level: stdout.min_level.unwrap_or(least) });
+    }
+    if let Some(file) = &config.sinks.file {
+        let sink = Sink::File(AlertFile::open(&file.path)?);
+        targets.push(Target { sink, min_level: file.min_level.unwrap_or(least) });
+    }
+    Ok(targets)
+}
+
+/// A recorder for this host.
+pub(super) fn recorder(path: &Path) -> anyhow::Result<Recorder> {
+    Ok(Recorder::create(path, &Header::of_this_host(crate::kernel::clock::now()))?)
+}
+
+/// A core that judges.
+pub(super) fn judging(rules: RuleSet, outlet: Outlet, record: Option<&PathBuf>) -> anyhow::Result<Core> {
+    let settings = Settings { host: crate::recording::host() };
+    let recorder = record.map(|path| recorder(path)).transpose()?;
+    Ok(Core::judging(Pipeline::new(rules, settings), outlet, recorder))
+}
+
+/// Loads the kernel half for a configuration.
+pub(super) fn engine(checked: &Checked, patterns: Vec<Pattern>, core: Core) -> anyhow::Result<(Engine, Remote)> {
+    let Mode::Observe = checked.config.mode;
+    let mut settings = sensor::Settings::default();
+    if let Some(size) = checked.ring_size {
+        settings.ring_size = size;
+    }
+    if checked.config.kernel.probe_log {
+        settings.probe_log = ProbeLog::On;
+    }
+    let (sensor, rings) = Sensor::load(&settings)?;
+    for state in sensor.states() {
+        if let Some(reason) = &state.refused {
+            tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
+        }
+    }
+    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+}
+
+/// Starts the ring thread.
+pub(super) fn start(engine: Engine) -> anyhow::Result<JoinHandle<std::io::Result<Core>>> {
+    std::thread::Builder::new()
+        .name("rings".to_owned())
+        .spawn(move || engine.run())
+        .context("starting the ring thread failed")
+}
+
+/// Waits for the ring thread to have drained, and completes what it held.
+pub(super) fn finish(thread: JoinHandle<std::io::Result<Core>>) -> anyhow::Result<()> {
+    let core = thread.join().map_err(|_| anyhow::anyhow!("the ring thread panicked"))?;
+    core.context("reading the rings failed")?.finish().context("completing the recording failed")
+}
+
+/// The runtime of the rim.
+pub(super) fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime failed")
+}

@@ -1,0 +1,240 @@
+//! `detector wrap`: one command as an agent of its own.
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::Context as _;
+use tokio::process::{Child, Command as Process};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::setup;
+use crate::alert::Level;
+use crate::event::{AgentId, CgroupId};
+use crate::kernel::cgroup::Cgroups;
+use crate::runtime::deliver::{self, Delivered, Sink, Target};
+use crate::runtime::{Command, Core, Engine};
+use crate::sinks::file::AlertFile;
+use crate::sinks::human::Colour;
+
+/// Control group below which each wrapped command gets its own.
+const PARENT: &str = "/detector.wrap";
+
+/// Runs COMMAND in a control group of its own that is watched before COMMAND's first instruction.
+/// Alerts are shown on standard error. Signals go to COMMAND, and its exit status becomes ours: 128
+/// plus the signal, where a signal ended it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// What alerts call the agent; the command's name otherwise
+    #[arg(long)]
+    name: Option<String>,
+    /// Write alerts as JSON lines to this file, `-` for standard output
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+    /// Least level that is shown on standard error
+    #[arg(long, value_name = "LEVEL", default_value = "low")]
+    show: Level,
+    /// Show nothing on standard error
+    #[arg(long, short)]
+    quiet: bool,
+    /// Configuration file, for rules, sinks and kernel settings
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Record what the sensors see, too
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let checked = setup::config(args.config.as_deref())?;
+    let rules = setup::rules(&checked.config)?;
+    let mut targets = setup::targets(&checked.config)?;
+    if let Some(path) = &args.alerts {
+        let sink = if path == Path::new("-") { Sink::Stdout } else { Sink::File(AlertFile::open(path)?) };
+        targets.push(Target { sink, min_level: Level::Informational });
+    }
+    if !args.quiet {
+        targets.push(Target { sink: Sink::Human(Colour::of(&std::io::stderr())), min_level: args.show });
+    }
+    let name = agent_name(args.name.as_deref(), &args.command);
+    setup::runtime()?.block_on(async {
+        let (outlet, delivery) = deliver::spawn(targets);
+        let core = setup::judging(rules, outlet, args.record.as_ref())?;
+        let engine = setup::engine(&checked, Vec::new(), core)?;
+        let status = session(&name, &args.command, engine).await?;
+        let delivered = delivery.await?;
+        if !args.quiet {
+            summarise(&name, &delivered, args.show);
+        }
+        Ok(exit_code(status))
+    })
+}
+
+/// What alerts call the agent.
+pub(super) fn agent_name(given: Option<&str>, command: &[OsString]) -> String {
+    let program = command.first().map(PathBuf::from).unwrap_or_default();
+    let base = program.file_name().map(|name| name.to_string_lossy().into_owned());
+    given.map(str::to_owned).or(base).unwrap_or_else(|| "agent".to_owned())
+}
+
+/// Runs a command as a watched agent until it ends and everything it did was taken from the rings.
+pub(super) async fn session(
+    name: &str,
+    command: &[OsString],
+    (mut engine, remote): (Engine, crate::runtime::Remote),
+) -> anyhow::Result<ExitStatus> {
+    let cgroups = engine.cgroups().clone();
+    let place = Place::create(&cgroups, name)?;
+    engine.seed(std::process::id(), AgentId::NONE, CgroupId(0));
+    engine.watch(name, place.id, &place.path)?;
+    let signals = Signals::listen()?;
+    let thread = setup::start(engine)?;
+    let outcome = match start(command, &place.directory) {
+        Ok(child) => follow(child, signals).await,
+        Err(error) => Err(error),
+    };
+    remote.send(Command::Stop);
+    tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
+    place.leave();
+    outcome
+}
+
+/// Ours, from the command's.
+pub(super) fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}
+
+/// The control group of one wrapped command.
+struct Place {
+    cgroups: Cgroups,
+    id: CgroupId,
+    path: String,
+    directory: PathBuf,
+}
+
+impl Place {
+    fn create(cgroups: &Cgroups, name: &str) -> anyhow::Result<Self> {
+        let safe: String =
+            name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let path = format!("{PARENT}/{safe}.{}", std::process::id());
+        let group = cgroups.create(&path)?;
+        let directory = cgroups.directory(&path);
+        Ok(Self { cgroups: cgroups.clone(), id: group.id, path: group.path, directory })
+    }
+
+    /// Removes the group. What still runs in it keeps it, and is named.
+    fn leave(self) {
+        let left: Vec<u32> = self
+            .cgroups
+            .tree(&self.path)
+            .iter()
+            .flat_map(|group| self.cgroups.processes(&group.path))
+            .collect();
+        if !left.is_empty() {
+            let pids: Vec<String> = left.iter().map(u32::to_string).collect();
+            eprintln!(
+                "detector: {} still running, no longer watched, in {}: pid {}",
+                if left.len() == 1 { "1 process is" } else { "processes are" },
+                self.directory.display(),
+                pids.join(", ")
+            );
+            return;
+        }
+        if let Err(error) = self.cgroups.remove(&self.path) {
+            tracing::warn!("{:#}", anyhow::Error::from(error));
+        }
+        // Another wrap may still use the parent.
+        let _ = std::fs::remove_dir(self.cgroups.directory(PARENT));
+    }
+}
+
+fn start(command: &[OsString], group: &Path) -> anyhow::Result<Child> {
+    let (program, arguments) = command.split_first().context("no command")?;
+    let procs = group.join("cgroup.procs");
+    let procs = std::fs::OpenOptions::new()
+        .write(true)
+        .open(&procs)
+        .with_context(|| format!("opening {} failed", procs.display()))?;
+    let mut process = Process::new(program);
+    process.args(arguments);
+    let enter = move || rustix::io::write(&procs, b"0").map(drop).map_err(Into::into);
+    // SAFETY: between fork and exec the closure makes one write(2) on an open descriptor, which is
+    // async-signal-safe, and allocates nothing.
+    unsafe { process.pre_exec(enter) };
+    process.spawn().with_context(|| format!("running {} failed", program.to_string_lossy()))
+}
+
+/// Signals that are handed on.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    quit: Signal,
+    first: Signal,
+    second: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            quit: signal(SignalKind::quit())?,
+            first: signal(SignalKind::user_defined1())?,
+            second: signal(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn next(&mut self) -> rustix::process::Signal {
+        use rustix::process::Signal;
+        tokio::select! {
+            _ = self.interrupt.recv() => Signal::INT,
+            _ = self.terminate.recv() => Signal::TERM,
+            _ = self.hangup.recv() => Signal::HUP,
+            _ = self.quit.recv() => Signal::QUIT,
+            _ = self.first.recv() => Signal::USR1,
+            _ = self.second.recv() => Signal::USR2,
+        }
+    }
+}
+
+/// Waits for the command, handing signals on. What a terminal sends (Ctrl-C, Ctrl-\) reaches the command
+/// by itself, since it shares our process group.
+async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitStatus> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let from_terminal = std::io::stdin().is_terminal();
+    loop {
+        tokio::select! {
+            status = child.wait() => return status.context("waiting for the command failed"),
+            signal = signals.next() => {
+                if from_terminal && matches!(signal, Signal::INT | Signal::QUIT) {
+                    continue;
+                }
+                let pid = child.id().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+                if let Some(pid) = pid {
+                    // It may have ended this moment; then the next turn sees it.
+                    let _ = kill_process(pid, signal);
+                }
+            }
+        }
+    }
+}
+
+fn summarise(name: &str, delivered: &Delivered, show: Level) {
+    let shown = delivered.at_least(show);
+    if shown > 0 {
+        eprintln!("detector: {shown} alerts about {}: {delivered}", crate::alert::escape::escape(name));
+    }
+}
+
+/// For `record`: a core that only records.
+pub(super) fn recording(path: &Path) -> anyhow::Result<Core> {
+    Ok(Core::recording(setup::recorder(path)?))
+}

@@ -1,0 +1,68 @@
+//! Processes that were there before the watch began, read from `/proc`.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::sync::Arc;
+
+use procfs::process::Process as ProcProcess;
+
+use crate::event::{AgentId, CgroupId, Exec, Nanos, ProcessId, Ticks, text};
+use crate::process::Process;
+
+/// Deepest chain of parents that is followed.
+const DEPTH: usize = 64;
+
+/// The process `pid` as `/proc` shows it; `None` if it is gone.
+pub fn read(pid: u32, agent: AgentId, cgroup: CgroupId, now: Nanos) -> Option<Process> {
+    let id = i32::try_from(pid).ok()?;
+    let process = ProcProcess::new(id).ok()?;
+    let stat = process.stat().ok()?;
+    let parent = u32::try_from(stat.ppid).ok().filter(|pid| *pid != 0).and_then(identity);
+    let exe = process.exe().ok();
+    let exec = exe.map(|exe| {
+        let file = std::fs::metadata(format!("/proc/{pid}/exe")).ok();
+        let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let argv = cmdline.strip_suffix(&[0]).unwrap_or(&cmdline);
+        Arc::new(Exec {
+            exe: text(exe.as_os_str().as_bytes()),
+            inode: file.as_ref().map_or(0, std::fs::Metadata::ino),
+            nlink: file.as_ref().map_or(1, |file| u32::try_from(file.nlink()).unwrap_or(1)),
+            mode: file.as_ref().map_or(0, std::fs::Metadata::mode),
+            argv: argv.split(|byte| *byte == 0).map(text).collect(),
+            cwd: process.cwd().map(|cwd| text(cwd.as_os_str().as_bytes())).unwrap_or_default(),
+            parent: parent.unwrap_or_default(),
+            comm: text(stat.comm.as_bytes()),
+            ..Exec::default()
+        })
+    });
+    Some(Process {
+        id: ProcessId { pid, start: Ticks(stat.starttime) },
+        parent,
+        exec,
+        agent,
+        cgroup,
+        uid: process.uid().unwrap_or(0),
+        since: now,
+        ended: None,
+        setsid: None,
+    })
+}
+
+/// The process and everything above it, topmost first; the ancestors belong to no agent.
+pub fn read_with_ancestors(pid: u32, agent: AgentId, cgroup: CgroupId, now: Nanos) -> Vec<Process> {
+    let mut chain: Vec<Process> = read(pid, agent, cgroup, now).into_iter().collect();
+    while let Some(parent) = chain.last().and_then(|process| process.parent)
+        && chain.len() < DEPTH
+    {
+        let Some(process) = read(parent.pid, AgentId::NONE, CgroupId(0), now) else { break };
+        chain.push(process);
+    }
+    chain.reverse();
+    chain
+}
+
+/// Identity of a running process.
+pub fn identity(pid: u32) -> Option<ProcessId> {
+    let stat = ProcProcess::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;
+    Some(ProcessId { pid, start: Ticks(stat.starttime) })
+}

@@ -1,0 +1,343 @@
+//! What of a miner's command line stands in an argv, element by element and never as a substring.
+
+/// One kind of evidence; [`Token::name`] is what rules compare `MinerTokens` with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::rules) enum Token {
+    /// A pool URL such as `stratum+tcp://host:3333`.
+    Scheme,
+    /// `--donate-level`, `--donate-over-proxy`.
+    Donate,
+    /// An option that only RandomX miners have.
+    Randomx,
+    /// Another option that only one family of miners has.
+    Xmrig,
+    /// An option that several miners share.
+    Option,
+    /// Two or more of those.
+    Pair,
+    /// An algorithm option with a mining algorithm.
+    Algo,
+    /// An option that names a pool, with a value.
+    Pool,
+    /// A user option with the shape of a Monero address.
+    Wallet,
+}
+
+impl Token {
+    /// The word that rules use.
+    pub(in crate::rules) fn name(self) -> &'static str {
+        match self {
+            Self::Scheme => "scheme",
+            Self::Donate => "donate",
+            Self::Randomx => "randomx",
+            Self::Xmrig => "xmrig",
+            Self::Option => "option",
+            Self::Pair => "pair",
+            Self::Algo => "algo",
+            Self::Pool => "pool",
+            Self::Wallet => "wallet",
+        }
+    }
+}
+
+/// URL schemes of mining pools, without `://`. `stratum` also stands for its numbered forms.
+const SCHEMES: &[&str] = &["stratum", "stratums", "stratumss", "ethproxy", "ethstratum", "nicehash", "zmp"];
+const TRANSPORTS: &[&str] = &["tcp", "ssl", "tls", "tls12", "udp", "http", "https"];
+
+const DONATE: &[&str] = &["--donate-level", "--donate-over-proxy"];
+const XMRIG: &[&str] = &[
+    "--cpu-max-threads-hint",
+    "--cpu-memory-pool",
+    "--cpu-no-yield",
+    "--huge-pages-jit",
+    "--rig-id",
+    "--self-select",
+    "--daemon-zmq-port",
+    "--tls-fingerprint",
+    "--cuda-bfactor-hint",
+    "--farm-recheck",
+    "--report-hashrate",
+];
+const OPTIONS: &[&str] = &[
+    "--cpu-priority",
+    "--no-huge-pages",
+    "--nicehash",
+    "--esm",
+    "--ethstratum",
+    "--dag-build-mode",
+    "--dag_mode",
+    "--extra-dag-epoch",
+    "--lhr-tune",
+    "--lhr_tune",
+    "--dualmode",
+    "--dualpool",
+    "--dualuser",
+    "--dual-algo",
+    "--contest_wallet",
+    "--disable-msr-tweaks",
+    "--force-msr-tweaks",
+    "--msr-use-preset",
+    "--verthash-dat-path",
+    "--coinbase-addr",
+    "--no-stratum",
+    "--no-gbt",
+    "--no-extranonce",
+    "--disable-extranonce-subscribe",
+    "--pool_force_ensub",
+];
+const ALGO_FLAGS: &[&str] = &["-a", "--algo", "--algorithm", "--coin"];
+const POOL_FLAGS: &[&str] = &["-o", "--url", "--pool", "--server", "-P"];
+const USER_FLAGS: &[&str] = &["-u", "--user", "--wallet", "-w"];
+
+/// Values of an algorithm option that mean mining and nothing else.
+const ALGOS: &[&str] = &[
+    "argon2/chukwa",
+    "argon2/chukwav2",
+    "argon2/ninja",
+    "autolykos2",
+    "beamhash",
+    "beamhashiii",
+    "beamv3",
+    "cn-heavy/0",
+    "cn-heavy/tube",
+    "cn-heavy/xhv",
+    "cn-lite/0",
+    "cn-lite/1",
+    "cn-pico",
+    "cn-pico/tlo",
+    "cn/0",
+    "cn/1",
+    "cn/2",
+    "cn/ccx",
+    "cn/double",
+    "cn/fast",
+    "cn/half",
+    "cn/r",
+    "cn/rto",
+    "cn/rwz",
+    "cn/upx2",
+    "cn/xao",
+    "cn/zls",
+    "cryptonight",
+    "cryptonight-heavy",
+    "cryptonight-lite",
+    "cuckatoo32",
+    "cuckoo29",
+    "dynex",
+    "equihash125_4",
+    "equihash144_5",
+    "etchash",
+    "ethash",
+    "firopow",
+    "fishhash",
+    "ghostrider",
+    "gr",
+    "karlsenhash",
+    "karlsenhashv2",
+    "kawpow",
+    "kheavyhash",
+    "monero",
+    "nexapow",
+    "octopus",
+    "progpowz",
+    "pyrinhash",
+    "pyrinhashv2",
+    "qhash",
+    "randomx",
+    "randomx/0",
+    "rx/0",
+    "rx/2",
+    "rx/arq",
+    "rx/graft",
+    "rx/keva",
+    "rx/sfx",
+    "rx/wow",
+    "rx/yada",
+    "sha256ton",
+    "sha3x",
+    "verthash",
+    "verushash",
+    "xelishashv2",
+    "xelishashv3",
+    "yespower",
+    "zelhash",
+];
+
+/// The tokens in an argv without its first element, each kind once.
+pub(in crate::rules) fn tokens<'a>(args: impl Iterator<Item = &'a str>) -> Vec<Token> {
+    let mut found = Vec::new();
+    let mut add = |token: Token| {
+        if !found.contains(&token) {
+            found.push(token);
+        }
+    };
+    let mut shared: Vec<&str> = Vec::new();
+    let mut waiting: Option<&'a str> = None;
+    for arg in args {
+        let previous = waiting.take();
+        if let Some(kind) = previous.and_then(|flag| valued(flag, arg)) {
+            add(kind);
+        }
+        let value = arg.split_once('=').map(|(_, value)| value);
+        if is_pool_url(arg) || value.is_some_and(is_pool_url) {
+            add(Token::Scheme);
+        }
+        if !arg.starts_with('-') {
+            continue;
+        }
+        let name = arg.split_once('=').map_or(arg, |(name, _)| name);
+        if starts_with(name, "--randomx-") {
+            add(Token::Randomx);
+        } else if one_of(name, DONATE) {
+            add(Token::Donate);
+        } else if one_of(name, XMRIG) {
+            add(Token::Xmrig);
+        } else if let Some(option) = OPTIONS.iter().find(|option| option.eq_ignore_ascii_case(name)) {
+            add(Token::Option);
+            if !shared.contains(option) {
+                shared.push(option);
+            }
+            if shared.len() > 1 {
+                add(Token::Pair);
+            }
+        } else if let Some(value) = value {
+            if let Some(kind) = valued(name, value) {
+                add(kind);
+            }
+        } else if let Some((flag, glued)) = glued(arg) {
+            if let Some(kind) = valued(flag, glued) {
+                add(kind);
+            }
+        } else {
+            waiting = Some(arg);
+        }
+    }
+    found
+}
+
+/// The tokens in program text, its words taken for arguments.
+pub(in crate::rules) fn tokens_in_text(text: &str) -> Vec<Token> {
+    let separates =
+        |c: char| c.is_whitespace() || matches!(c, '\'' | '"' | ',' | ';' | '(' | ')' | '[' | ']');
+    tokens(text.split(separates).filter(|word| !word.is_empty()))
+}
+
+/// What an option with this value says.
+fn valued(flag: &str, value: &str) -> Option<Token> {
+    if ALGO_FLAGS.contains(&flag) {
+        return one_of(value, ALGOS).then_some(Token::Algo);
+    }
+    if POOL_FLAGS.contains(&flag) {
+        return has_host_and_port(value).then_some(Token::Pool);
+    }
+    if USER_FLAGS.contains(&flag) {
+        return is_monero_shaped(value).then_some(Token::Wallet);
+    }
+    None
+}
+
+/// `-opool:3333` is `-o` and `pool:3333`.
+fn glued(arg: &str) -> Option<(&str, &str)> {
+    if arg.starts_with("--") || arg.len() < 3 {
+        return None;
+    }
+    arg.split_at_checked(2)
+}
+
+fn is_pool_url(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return false;
+    };
+    if rest.is_empty() || scheme.len() > 24 {
+        return false;
+    }
+    let scheme = scheme.to_ascii_lowercase();
+    match scheme.split_once('+') {
+        Some((name, transport)) => {
+            // stratum1+ssl, stratum2+tcp: the number is a dialect.
+            let name = name.trim_end_matches(|c: char| c.is_ascii_digit());
+            SCHEMES.contains(&name) && TRANSPORTS.contains(&transport)
+                || name == "daemon" && transport.starts_with("http")
+        }
+        None => scheme.starts_with("stratum") && SCHEMES.contains(&scheme.as_str()),
+    }
+}
+
+/// `gcc -o pool.o` names no pool: a pool has a port.
+fn has_host_and_port(value: &str) -> bool {
+    let value = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let value = value.split('/').next().unwrap_or(value);
+    value
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0))
+}
+
+/// 95 or 106 characters of base58 that begin with 4 or 8; a suffix `.worker` or `+difficulty` may follow.
+fn is_monero_shaped(value: &str) -> bool {
+    let body = value.split(['.', '+', '/']).next().unwrap_or(value);
+    matches!(body.len(), 95 | 106)
+        && body.starts_with(['4', '8'])
+        && body.bytes().all(|b| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'O' | b'I' | b'l'))
+}
+
+fn one_of(word: &str, words: &[&str]) -> bool {
+    words.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+fn starts_with(text: &str, prefix: &str) -> bool {
+    text.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expect: &[&str]) {
+        let found: Vec<&str> = tokens(line.split(' ')).into_iter().map(Token::name).collect();
+        assert_eq!(found, expect, "{line}");
+    }
+
+    #[test]
+    fn a_miners_options_are_seen_element_by_element() {
+        check("-o stratum+tcp://pool.example:3333 -u x", &["pool", "scheme"]);
+        check("--url=stratum2+ssl://pool.example:34254/9bXi", &["scheme", "pool"]);
+        check("STRATUM+TCP://h:1", &["scheme"]);
+        check("stratums://h:1", &["scheme"]);
+        check("daemon+http://node:18081", &["scheme"]);
+        check("--donate-level=1", &["donate"]);
+        check("--donate-level 0", &["donate"]);
+        check("--randomx-1gb-pages", &["randomx"]);
+        check("-a rx/0 -o pool.example:443", &["algo", "pool"]);
+        check("--algo=kawpow --server pool:1", &["algo", "pool"]);
+        check("-akawpow -opool:1", &["algo", "pool"]);
+        check("--coin monero", &["algo"]);
+        check("--lhr-tune 3 --nicehash", &["option", "pair"]);
+        check("--cpu-priority 5", &["option"]);
+    }
+
+    #[test]
+    fn everyday_command_lines_carry_no_token_that_counts_alone() {
+        check("-o pool.o -c pool.c", &[]);
+        check("-a -o /tmp/out", &[]);
+        check("clone https://example.org/stratum+tcp.git", &[]);
+        check("-m fix_stratum+tcp://", &[]);
+        check("-e stratum+tcp", &[]);
+        check("--algo sha256 -o out:x", &[]);
+        check("-u 1000:1000 -w /src", &[]);
+        check("--url http://127.0.0.1:8000/", &["pool"]);
+    }
+
+    #[test]
+    fn a_script_text_is_searched_word_by_word() {
+        let found = tokens_in_text("cd /tmp && ./a -o 'stratum+tcp://p:1'; true");
+        assert!(found.contains(&Token::Scheme));
+        assert!(tokens_in_text("grep -r stratum .").is_empty());
+    }
+
+    #[test]
+    fn a_monero_address_has_its_length_and_alphabet() {
+        let address = format!("4{}", "A".repeat(94));
+        check(&format!("-u {address}.rig1"), &["wallet"]);
+        check(&format!("-u {}0", "4".repeat(94)), &[]);
+    }
+}

@@ -1,0 +1,208 @@
+//! The fields that rules may ask for: one table, from which lookup, checks and documentation come.
+
+use super::Category;
+
+/// A field: its Sigma name, the categories that offer it, and what it says.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// Name in rules.
+    pub name: &'static str,
+    /// Categories of events that carry it.
+    pub categories: &'static [Category],
+    /// One line for the field reference.
+    pub doc: &'static str,
+}
+
+macro_rules! fields {
+    ($( $id:ident $name:literal $categories:ident $doc:literal; )*) => {
+        /// A field by number.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum FieldId { $( $id, )* }
+
+        const FIELDS: &[Field] = &[ $( Field { name: $name, categories: $categories, doc: $doc }, )* ];
+        const IDS: &[FieldId] = &[ $( FieldId::$id, )* ];
+    };
+}
+
+const ANY: &[Category] = Category::ALL;
+/// Categories in which a process acts.
+const ACTOR: &[Category] = &[
+    Category::ProcessCreation,
+    Category::NetworkConnection,
+    Category::NetworkListen,
+    Category::FileEvent,
+    Category::FileChange,
+    Category::FileDelete,
+    Category::Observation,
+    Category::Cgroup,
+];
+const CONNECTION: &[Category] = &[Category::NetworkConnection];
+const LISTEN: &[Category] = &[Category::NetworkListen];
+const NETWORK: &[Category] = &[Category::NetworkConnection, Category::NetworkListen];
+const FILE: &[Category] = &[Category::FileEvent, Category::FileChange, Category::FileDelete];
+const OBSERVATION: &[Category] = &[Category::Observation];
+const CGROUP: &[Category] = &[Category::Cgroup];
+const SENSOR: &[Category] = &[Category::Sensor];
+
+fields! {
+    Image "Image" ACTOR "Resolved path of the executable; the interpreter, for a script.";
+    CommandLine "CommandLine" ACTOR "Arguments joined by spaces.";
+    Args "Args" ACTOR "Arguments one by one, the program's own name first; modifiers apply to each.";
+    Argv0 "Argv0" ACTOR "First argument: what the program was told it is called.";
+    Comm "Comm" ACTOR "Task name, at most 15 bytes.";
+    CurrentDirectory "CurrentDirectory" ACTOR "Working directory at exec.";
+    Script "Script" ACTOR "Path of the script that Image interprets.";
+    User "User" ACTOR "User: `root`, or the user id in the initial user namespace.";
+    ProcessId "ProcessId" ACTOR "Process id in the initial pid namespace.";
+    ParentProcessId "ParentProcessId" ACTOR "Process id of the parent.";
+    ParentImage "ParentImage" ACTOR "Executable of the parent.";
+    ParentCommandLine "ParentCommandLine" ACTOR "Arguments of the parent joined by spaces.";
+    Program "Program" ACTOR "Names of the executable, argv[0], task and script: lower case, with and without version.";
+    ExeMemfd "ExeMemfd" ACTOR "The executable lives in memory only.";
+    ExeDeleted "ExeDeleted" ACTOR "The executable had no name left when it was run.";
+    ExeInode "ExeInode" ACTOR "Inode of the executable.";
+    ExeWorldWritable "ExeWorldWritable" ACTOR "Everybody may write the executable.";
+    ExeSetuid "ExeSetuid" ACTOR "The executable is setuid or setgid.";
+    ArgvTruncated "ArgvTruncated" ACTOR "The command line is longer than what was taken.";
+    ScriptText "ScriptText" ACTOR "Program text given to a shell, Python, Perl, Ruby, Node or PHP as an argument.";
+    EnvLdPreload "EnvLdPreload" ACTOR "LD_PRELOAD at exec.";
+    EnvLdAudit "EnvLdAudit" ACTOR "LD_AUDIT at exec.";
+    EnvBashEnv "EnvBashEnv" ACTOR "BASH_ENV at exec.";
+    EnvPythonStartup "EnvPythonStartup" ACTOR "PYTHONSTARTUP at exec.";
+    SshForward "SshForward" ACTOR "What an SSH client forwards: remote, local, dynamic, tunnel, stdio, or none.";
+    SshForwardSpec "SshForwardSpec" ACTOR "The forwardings as they were given.";
+    SshDestination "SshDestination" ACTOR "Where an SSH client connects to, as it was given.";
+    SshBackground "SshBackground" ACTOR "The SSH client goes to the background.";
+    SshNoCommand "SshNoCommand" ACTOR "The SSH client runs no remote command.";
+    SshConfigFile "SshConfigFile" ACTOR "Configuration file given to an SSH client.";
+    MinerTokens "MinerTokens" ACTOR "Marks of a miner in argv: scheme, donate, randomx, xmrig, option, pair, algo, pool, wallet.";
+    ScriptMinerTokens "ScriptMinerTokens" ACTOR "The same marks inside ScriptText.";
+
+    Initiated "Initiated" CONNECTION "True: the flow goes out from here.";
+    Protocol "Protocol" NETWORK "tcp, udp, or a protocol number.";
+    SourceIp "SourceIp" CONNECTION "Local address, where chosen.";
+    SourcePort "SourcePort" CONNECTION "Local port, where chosen.";
+    DestinationIp "DestinationIp" CONNECTION "Remote address; a v4-mapped one as IPv4.";
+    DestinationPort "DestinationPort" CONNECTION "Remote port.";
+    DestinationIsLoopback "DestinationIsLoopback" CONNECTION "The remote address is this machine.";
+    DestinationIsPrivate "DestinationIsPrivate" CONNECTION "The remote address is private, link-local or shared (RFC 1918, 4193, 6598).";
+    DestinationIsIpv6 "DestinationIsIpv6" CONNECTION "The remote address is IPv6.";
+    LocalIp "LocalIp" LISTEN "Address that is listened on.";
+    LocalPort "LocalPort" LISTEN "Port that is listened on.";
+    LocalIsLoopback "LocalIsLoopback" LISTEN "Only this machine can reach it.";
+
+    TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink.";
+    SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink.";
+    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink.";
+    FileCreated "FileCreated" FILE "The file did not exist before.";
+    FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
+    FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
+    FileInode "FileInode" FILE "Inode, where the operation has an open file.";
+
+    Observation "Observation" OBSERVATION "Name of the observation; its own fields stand beside it.";
+    Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
+    TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
+    MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";
+    LostEvents "LostEvents" SENSOR "How many events were lost since the last report.";
+    LostKind "LostKind" SENSOR "Kind of the lost events.";
+
+    Agent "Agent" ANY "Name of the agent.";
+    Container "Container" ANY "Container id from the control group path.";
+    Pod "Pod" ANY "Pod UID from the control group path.";
+    CgroupPath "CgroupPath" ANY "Control group of the process, below the cgroup2 mount.";
+    Ancestors "Ancestors" ACTOR "Executables of parent, grandparent and so on.";
+    AncestorCommandLines "AncestorCommandLines" ACTOR "Command lines of the same.";
+    ProcessTree "ProcessTree" ACTOR "Identity of the topmost process of this agent above (or at) the process.";
+}
+
+/// Fields of Sigma's own categories that a Linux kernel sensor has no value for: a rule that needs
+/// one is kept, and does not match on it.
+pub(super) const NOT_OFFERED: &[&str] = &[
+    "LogonId",
+    "Hashes",
+    "OriginalFileName",
+    "Product",
+    "Company",
+    "Description",
+    "IntegrityLevel",
+    "DestinationHostname",
+    "SourceHostname",
+    "ParentUser",
+    "ProcessGuid",
+    "ParentProcessGuid",
+    "LogonGuid",
+];
+
+/// Every field that rules may ask for.
+pub fn fields() -> &'static [Field] {
+    FIELDS
+}
+
+/// Slots of the open-addressed name table; a power of two well above the number of fields.
+const SLOTS: usize = 256;
+/// Slot to field number; [`FREE`] where empty.
+static TABLE: [u8; SLOTS] = table();
+const FREE: u8 = u8::MAX;
+
+const _: () = assert!(FIELDS.len() < SLOTS / 2 && IDS.len() == FIELDS.len());
+
+/// The field with this name. Names are looked up several times an event, hence no chain of string
+/// comparisons: a hash of length and three bytes leads to one or two of them.
+pub(super) fn id(name: &str) -> Option<FieldId> {
+    let mut slot = hash(name.as_bytes());
+    loop {
+        let at = usize::from(*TABLE.get(slot)?);
+        let field = FIELDS.get(at)?;
+        if field.name == name {
+            return IDS.get(at).copied();
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+}
+
+#[expect(clippy::indexing_slicing, reason = "a const fn has no get(); each index is below len")]
+const fn hash(name: &[u8]) -> usize {
+    let len = name.len();
+    if len == 0 {
+        return 0;
+    }
+    let (first, middle, last) = (name[0] as usize, name[len / 2] as usize, name[len - 1] as usize);
+    (len * 7 + first * 31 + middle * 101 + last * 13) % SLOTS
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a bad index is an error")]
+const fn table() -> [u8; SLOTS] {
+    let mut table = [FREE; SLOTS];
+    let mut at = 0;
+    while at < FIELDS.len() {
+        let mut slot = hash(FIELDS[at].name.as_bytes());
+        while table[slot] != FREE {
+            slot = (slot + 1) % SLOTS;
+        }
+        table[slot] = at as u8;
+        at += 1;
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_field_is_found_by_its_name_and_no_other() {
+        for (at, field) in FIELDS.iter().enumerate() {
+            assert_eq!(id(field.name), Some(IDS[at]), "{}", field.name);
+        }
+        for name in ["", "Imagee", "image", "LogonId", "\u{e9}"] {
+            assert_eq!(id(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn every_field_says_what_it_is() {
+        for field in FIELDS {
+            assert!(field.doc.ends_with('.') && !field.categories.is_empty(), "{}", field.name);
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! What is judged, offered to the Sigma engine field by field, without JSON and on demand.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::net::{IpAddr, SocketAddr};
+
+use rsigma_eval::EventValue;
+use serde_json::{Map, Value};
+
+use super::Category;
+use super::facts::Facts;
+use super::facts::miner::Token;
+use super::field::{self, FieldId};
+use crate::analysis::Observation;
+use crate::event::{
+    AgentId, Endpoint, Event, EventKind, Exec, FileEvent, FileOp, Flow, Membership, Nanos, ProcessId,
+    Protocol, is_loopback,
+};
+use crate::process::{Process, ProcessTable};
+
+/// Something to judge and what is known around it.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The event or observation.
+    pub what: What<'a>,
+    /// The processes.
+    pub table: &'a ProcessTable,
+    /// Name of the agent.
+    pub agent_name: Option<&'a str>,
+    /// Control group of the process below the cgroup2 mount.
+    pub cgroup_path: Option<&'a str>,
+    /// Container id in that path.
+    pub container: Option<&'a str>,
+    /// Pod UID in that path.
+    pub pod: Option<&'a str>,
+}
+
+/// What is judged.
+#[derive(Clone, Copy)]
+pub enum What<'a> {
+    /// One event.
+    Event(&'a Event),
+    /// A fact that took several.
+    Observation(&'a Observation),
+}
+
+impl<'a> What<'a> {
+    /// The category that its rules stand under; `None` where no rule can ask for it.
+    pub fn category(self) -> Option<Category> {
+        let event = match self {
+            Self::Event(event) => event,
+            Self::Observation(_) => return Some(Category::Observation),
+        };
+        match &event.kind {
+            EventKind::Exec(_) => Some(Category::ProcessCreation),
+            EventKind::Connect(_) | EventKind::Send(_) => Some(Category::NetworkConnection),
+            EventKind::Listen(_) => Some(Category::NetworkListen),
+            // A TCP socket that is bound listens later, and says so then.
+            EventKind::Bind(endpoint) => {
+                (endpoint.protocol != Protocol::Tcp).then_some(Category::NetworkListen)
+            }
+            EventKind::File(file) => Some(match file.op {
+                FileOp::Open | FileOp::Truncate | FileOp::Rename | FileOp::Link | FileOp::Symlink => {
+                    Category::FileEvent
+                }
+                FileOp::Chmod => Category::FileChange,
+                FileOp::Unlink => Category::FileDelete,
+            }),
+            EventKind::CgroupMove(_) => Some(Category::Cgroup),
+            EventKind::Lost(_) => Some(Category::Sensor),
+            EventKind::Fork(_)
+            | EventKind::Exit(_)
+            | EventKind::ConnectResult(_)
+            | EventKind::Setsid
+            | EventKind::CgroupCreate(_)
+            | EventKind::CgroupRemove(_) => None,
+        }
+    }
+
+    /// When it happened.
+    pub fn time(self) -> Nanos {
+        match self {
+            Self::Event(event) => event.time,
+            Self::Observation(observation) => observation.time,
+        }
+    }
+
+    /// The acting process.
+    pub fn process(self) -> ProcessId {
+        match self {
+            Self::Event(event) => event.process,
+            Self::Observation(observation) => observation.process,
+        }
+    }
+
+    fn agent(self) -> AgentId {
+        match self {
+            Self::Event(event) => event.agent,
+            Self::Observation(observation) => observation.agent,
+        }
+    }
+
+    fn kind(self) -> Option<&'a EventKind> {
+        match self {
+            Self::Event(event) => Some(&event.kind),
+            Self::Observation(_) => None,
+        }
+    }
+}
+
+/// A subject as the engine sees it: facts are parsed when a rule first asks, and once.
+pub(super) struct View<'a> {
+    what: What<'a>,
+    table: Option<&'a ProcessTable>,
+    agent_name: Option<&'a str>,
+    cgroup_path: Option<&'a str>,
+    container: Option<&'a str>,
+    pod: Option<&'a str>,
+    exec: Option<&'a Exec>,
+    /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
+    given: Option<&'a Map<String, Value>>,
+    process: OnceCell<Option<&'a Process>>,
+    facts: OnceCell<Facts>,
+    command_line: OnceCell<String>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn of(subject: &Subject<'a>) -> Self {
+        let Subject { what, table, agent_name, cgroup_path, container, pod } = *subject;
+        let process = OnceCell::new();
+        let exec = match what.kind() {
+            Some(EventKind::Exec(exec)) => Some(&**exec),
+            Some(EventKind::Lost(_)) => None,
+            _ => {
+                let found = table.get(what.process());
+                let _ = process.set(found);
+                found.and_then(|process| process.exec.as_deref())
+            }
+        };
+        Self {
+            what,
+            table: Some(table),
+            agent_name,
+            cgroup_path,
+            container,
+            pod,
+            exec,
+            given: None,
+            process,
+            facts: OnceCell::new(),
+            command_line: OnceCell::new(),
+        }
+    }
+
+    /// A view of fields given by hand, and of what the parsers make of them.
+    pub(super) fn given(what: What<'a>, exec: Option<&'a Exec>, fields: &'a Map<String, Value>) -> Self {
+        Self {
+            what,
+            table: None,
+            agent_name: None,
+            cgroup_path: None,
+            container: None,
+            pod: None,
+            exec,
+            given: Some(fields),
+            process: OnceCell::new(),
+            facts: OnceCell::new(),
+            command_line: OnceCell::new(),
+        }
+    }
+
+    /// A field's value as a person reads it; lists joined by a comma.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        fn plain(value: &EventValue<'_>) -> Option<String> {
+            match value {
+                EventValue::Array(items) => {
+                    let items: Vec<String> = items.iter().filter_map(plain).collect();
+                    Some(items.join(", "))
+                }
+                EventValue::Null | EventValue::Map(_) => None,
+                EventValue::Str(_) | EventValue::Int(_) | EventValue::Float(_) | EventValue::Bool(_) => {
+                    value.as_str().map(Cow::into_owned)
+                }
+            }
+        }
+        rsigma_eval::Event::get_field(self, name).as_ref().and_then(plain)
+    }
+
+    fn process(&self) -> Option<&'a Process> {
+        *self.process.get_or_init(|| self.table?.get(self.what.process()))
+    }
+
+    fn parent(&self) -> Option<&'a Process> {
+        self.ancestors().next()
+    }
+
+    fn ancestors(&self) -> impl Iterator<Item = &'a Process> {
+        self.table.map(|table| table.ancestors(self.what.process())).into_iter().flatten()
+    }
+
+    fn facts(&self) -> Option<&Facts> {
+        let exec = self.exec?;
+        Some(self.facts.get_or_init(|| Facts::of(exec)))
+    }
+
+    fn command_line(&self) -> Option<&str> {
+        let exec = self.exec?;
+        Some(self.command_line.get_or_init(|| exec.command_line()))
+    }
+
+    fn env(&self, name: &str) -> Option<EventValue<'_>> {
+        let exec = self.exec?;
+        exec.env.iter().find(|(key, _)| &**key == name).map(|(_, value)| str(value))
+    }
+
+    fn flow(&self) -> Option<&'a Flow> {
+        match self.what.kind()? {
+            EventKind::Connect(flow) | EventKind::Send(flow) => Some(flow),
+            _ => None,
+        }
+    }
+
+    fn endpoint(&self) -> Option<&'a Endpoint> {
+        match self.what.kind()? {
+            EventKind::Bind(endpoint) | EventKind::Listen(endpoint) => Some(endpoint),
+            _ => None,
+        }
+    }
+
+    fn file(&self) -> Option<&'a FileEvent> {
+        match self.what.kind()? {
+            EventKind::File(file) => Some(file),
+            _ => None,
+        }
+    }
+
+    fn protocol(&self) -> Option<EventValue<'_>> {
+        let protocol =
+            self.flow().map(|flow| flow.protocol).or_else(|| self.endpoint().map(|end| end.protocol))?;
+        Some(EventValue::Str(protocol.name()))
+    }
+
+    fn user(&self) -> Option<EventValue<'_>> {
+        let uid = match self.what {
+            What::Event(event) => event.uid,
+            What::Observation(_) => self.process()?.uid,
+        };
+        Some(if uid == 0 { str("root") } else { EventValue::Str(Cow::Owned(uid.to_string())) })
+    }
+
+    /// The topmost process of the same agent above this one, itself where there is none.
+    fn process_tree(&self) -> EventValue<'_> {
+        let agent = self.what.agent();
+        let top = self
+            .ancestors()
+            .take_while(|process| process.agent == agent)
+            .last()
+            .map_or(self.what.process(), |process| process.id);
+        EventValue::Str(Cow::Owned(top.to_string()))
+    }
+
+    fn observed(&self, name: &str) -> Option<EventValue<'_>> {
+        let What::Observation(observation) = self.what else { return None };
+        observation.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| EventValue::from(value))
+    }
+
+    fn value(&self, id: FieldId) -> Option<EventValue<'_>> {
+        match id {
+            FieldId::Image => Some(str(&self.exec?.exe)),
+            FieldId::CommandLine => self.command_line().map(str),
+            FieldId::Args => Some(list(self.exec?.argv.iter().map(|arg| str(arg)))),
+            FieldId::Argv0 => self.exec?.argv.first().map(|arg| str(arg)),
+            FieldId::Comm => Some(str(&self.exec?.comm)),
+            FieldId::CurrentDirectory => Some(str(&self.exec?.cwd)),
+            FieldId::Script => self.exec?.script.as_deref().map(str),
+            FieldId::User => self.user(),
+            FieldId::ProcessId => Some(int(self.what.process().pid)),
+            FieldId::ParentProcessId => match (self.what.kind(), self.process()) {
+                (Some(EventKind::Exec(exec)), _) => Some(int(exec.parent.pid)),
+                (_, process) => Some(int(process?.parent?.pid)),
+            },
+            FieldId::ParentImage => self.parent()?.exec.as_deref().map(|exec| str(&exec.exe)),
+            FieldId::ParentCommandLine => {
+                Some(EventValue::Str(Cow::Owned(self.parent()?.exec.as_deref()?.command_line())))
+            }
+            FieldId::Program => Some(list(self.facts()?.programs.iter().map(|name| str(name)))),
+            FieldId::ExeMemfd => Some(EventValue::Bool(self.exec?.is_memfd())),
+            FieldId::ExeDeleted => Some(EventValue::Bool(self.exec?.is_deleted())),
+            FieldId::ExeInode => Some(EventValue::Int(self.exec?.inode.cast_signed())),
+            FieldId::ExeWorldWritable => Some(EventValue::Bool(self.exec?.mode & 0o002 != 0)),
+            FieldId::ExeSetuid => Some(EventValue::Bool(self.exec?.mode & 0o6000 != 0)),
+            FieldId::ArgvTruncated => Some(EventValue::Bool(self.exec?.argv_truncated.is_some())),
+            FieldId::ScriptText => self.facts()?.script.as_deref().map(str),
+            FieldId::EnvLdPreload => self.env("LD_PRELOAD"),
+            FieldId::EnvLdAudit => self.env("LD_AUDIT"),
+            FieldId::EnvBashEnv => self.env("BASH_ENV"),
+            FieldId::EnvPythonStartup => self.env("PYTHONSTARTUP"),
+            FieldId::SshForward => {
+                let ssh = self.facts()?.ssh.as_ref()?;
+                Some(match ssh.forwards.as_slice() {
+                    [] => list(std::iter::once(str("none"))),
+                    forwards => list(forwards.iter().map(|(kind, _)| str(kind.name()))),
+                })
+            }
+            FieldId::SshForwardSpec => {
+                let ssh = self.facts()?.ssh.as_ref()?;
+                (!ssh.forwards.is_empty()).then(|| list(ssh.forwards.iter().map(|(_, spec)| str(spec))))
+            }
+            FieldId::SshDestination => self.facts()?.ssh.as_ref()?.destination.as_deref().map(str),
+            FieldId::SshBackground => Some(EventValue::Bool(self.facts()?.ssh.as_ref()?.background)),
+            FieldId::SshNoCommand => Some(EventValue::Bool(self.facts()?.ssh.as_ref()?.no_command)),
+            FieldId::SshConfigFile => self.facts()?.ssh.as_ref()?.config_file.as_deref().map(str),
+            FieldId::MinerTokens => tokens(&self.facts()?.miner),
+            FieldId::ScriptMinerTokens => tokens(&self.facts()?.script_miner),
+            FieldId::Initiated => self.flow().map(|_| EventValue::Bool(true)),
+            FieldId::Protocol => self.protocol(),
+            FieldId::SourceIp => self.flow()?.local.map(ip),
+            FieldId::SourcePort => self.flow()?.local.map(|local| int(local.port())),
+            FieldId::DestinationIp => Some(ip(self.flow()?.remote)),
+            FieldId::DestinationPort => Some(int(self.flow()?.remote.port())),
+            FieldId::DestinationIsLoopback => Some(EventValue::Bool(is_loopback(self.flow()?.remote.ip()))),
+            FieldId::DestinationIsPrivate => Some(EventValue::Bool(is_private(self.flow()?.remote.ip()))),
+            FieldId::DestinationIsIpv6 => Some(EventValue::Bool(self.flow()?.remote.is_ipv6())),
+            FieldId::LocalIp => Some(ip(self.endpoint()?.local)),
+            FieldId::LocalPort => Some(int(self.endpoint()?.local.port())),
+            FieldId::LocalIsLoopback => Some(EventValue::Bool(self.endpoint()?.is_loopback())),
+            FieldId::TargetFilename => Some(str(&self.file()?.path)),
+            FieldId::SourceFilename => self.file()?.from.as_deref().map(str),
+            FieldId::FileOperation => Some(str(self.file()?.op.name())),
+            FieldId::FileCreated => Some(EventValue::Bool(self.file()?.created)),
+            FieldId::FileMode => {
+                Some(EventValue::Str(Cow::Owned(format!("{:04o}", self.file()?.mode & 0o7777))))
+            }
+            FieldId::FileExecutable => Some(EventValue::Bool(self.file()?.mode & 0o111 != 0)),
+            FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
+            FieldId::Observation => match self.what {
+                What::Observation(observation) => Some(str(observation.name)),
+                What::Event(_) => None,
+            },
+            FieldId::Membership => match self.what.kind()? {
+                EventKind::CgroupMove(moved) => Some(str(match moved.change {
+                    Membership::Within => "within",
+                    Membership::Joined => "joined",
+                    Membership::Left => "left",
+                })),
+                _ => None,
+            },
+            FieldId::TargetCgroupPath => match self.what.kind()? {
+                EventKind::CgroupMove(moved) => Some(str(&moved.path)),
+                _ => None,
+            },
+            FieldId::MovedProcessId => match self.what.kind()? {
+                EventKind::CgroupMove(moved) => Some(int(moved.moved.pid)),
+                _ => None,
+            },
+            FieldId::LostEvents => match self.what.kind()? {
+                EventKind::Lost(lost) => Some(EventValue::Int(lost.count.cast_signed())),
+                _ => None,
+            },
+            FieldId::LostKind => match self.what.kind()? {
+                EventKind::Lost(lost) => Some(str(&lost.what)),
+                _ => None,
+            },
+            FieldId::Agent => self.agent_name.map(str),
+            FieldId::Container => self.container.map(str),
+            FieldId::Pod => self.pod.map(str),
+            FieldId::CgroupPath => self.cgroup_path.map(str),
+            FieldId::Ancestors => {
+                Some(list(self.ancestors().filter_map(|process| Some(str(&process.exec.as_deref()?.exe)))))
+            }
+            FieldId::AncestorCommandLines => Some(list(self.ancestors().filter_map(|process| {
+                Some(EventValue::Str(Cow::Owned(process.exec.as_deref()?.command_line())))
+            }))),
+            FieldId::ProcessTree => Some(self.process_tree()),
+        }
+    }
+}
+
+impl rsigma_eval::Event for View<'_> {
+    fn get_field(&self, path: &str) -> Option<EventValue<'_>> {
+        if let Some(value) = self.given.and_then(|given| given.get(path)) {
+            return Some(EventValue::from(value));
+        }
+        match field::id(path) {
+            Some(id) => self.value(id),
+            None => self.observed(path),
+        }
+    }
+
+    fn any_string_value(&self, pred: &dyn Fn(&str) -> bool) -> bool {
+        self.all_string_values().iter().any(|value| pred(value))
+    }
+
+    /// What a keyword search looks through: the texts that a person would take for the event.
+    fn all_string_values(&self) -> Vec<Cow<'_, str>> {
+        const TEXTS: [FieldId; 6] = [
+            FieldId::Image,
+            FieldId::CommandLine,
+            FieldId::TargetFilename,
+            FieldId::SourceFilename,
+            FieldId::DestinationIp,
+            FieldId::CgroupPath,
+        ];
+        let own = TEXTS.iter().filter_map(|id| match self.value(*id)? {
+            EventValue::Str(text) => Some(text),
+            _ => None,
+        });
+        let given = self.given.into_iter().flat_map(Map::values);
+        own.chain(given.filter_map(|value| value.as_str().map(Cow::Borrowed))).collect()
+    }
+
+    fn to_json(&self) -> Value {
+        let category = self.what.category();
+        let mut out = Map::new();
+        for field in field::fields() {
+            if category.is_some_and(|category| field.categories.contains(&category))
+                && let Some(value) = self.get_field(field.name)
+            {
+                out.insert(field.name.to_owned(), value.to_json());
+            }
+        }
+        out.extend(self.given.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())));
+        Value::Object(out)
+    }
+}
+
+fn str(text: &str) -> EventValue<'_> {
+    EventValue::Str(Cow::Borrowed(text))
+}
+
+fn int(number: impl Into<i64>) -> EventValue<'static> {
+    EventValue::Int(number.into())
+}
+
+fn ip(address: SocketAddr) -> EventValue<'static> {
+    EventValue::Str(Cow::Owned(address.ip().to_string()))
+}
+
+fn list<'a>(items: impl Iterator<Item = EventValue<'a>>) -> EventValue<'a> {
+    EventValue::Array(items.collect())
+}
+
+/// Absent where nothing was found: a rule that asks costs nothing then.
+fn tokens(found: &[Token]) -> Option<EventValue<'static>> {
+    (!found.is_empty()).then(|| list(found.iter().map(|token| str(token.name()))))
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,10 @@
+//! Each probe, live: a trigger program does one thing, and the event that the kernel reported is
+//! compared field by field with what the trigger said. Needs root.
+
+mod cgroup;
+mod exec;
+mod file;
+mod loss;
+mod network;
+mod process;
+mod watch;
