@@ -14,6 +14,11 @@ pub(crate) fn main() -> Result<()> {
     Ok(())
 }
 
+/// Builds every program of the workspace for tests.
+pub(crate) fn debug() -> Result<()> {
+    run(cargo(&["build", "--bins"])?.args(crate::test::WORKSPACE))
+}
+
 /// Builds packages for release.
 pub(crate) fn release(packages: &[&str]) -> Result<()> {
     let mut command = cargo(&["build", "--release", "--bins"])?;

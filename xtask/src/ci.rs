@@ -13,16 +13,8 @@ pub(crate) fn main() -> Result<()> {
     setup::ensure(&[Purpose::Build, Purpose::Live])?;
     components()?;
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
-    run(&mut cargo(&[
-        "clippy",
-        "--workspace",
-        "--exclude",
-        "detector-ebpf",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ])?)?;
+    let mut lints = cargo(&["clippy", "--all-targets"])?;
+    run(lints.args(test::WORKSPACE).args(["--", "-D", "warnings"]))?;
     lint_kernel_half()?;
     licences()?;
     docs::main(&docs::Arguments::check())?;

@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::place;
-use crate::shell::{cargo, run, step};
+use crate::shell::{run, step};
 
 /// Options of `docs`.
 #[derive(Debug, clap::Args)]
@@ -60,8 +61,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 
 /// Has the detector write all documents below `root`, by their paths in the repository.
 fn generate(root: &Path) -> Result<()> {
-    let mut command = cargo(&["run", "--quiet", "-p", "detector", "--", "docs", "--out"])?;
-    run(command.arg(root))
+    crate::build::debug()?;
+    let detector = place::target()?.join("debug/detector");
+    run(Command::new(detector).args(["docs", "--out"]).arg(root))
 }
 
 /// Every file below a directory, relative to it, in order.

@@ -34,6 +34,9 @@ enum Task {
     Build,
     /// Set up, then run every test; live tests run as root.
     Test(test::Arguments),
+    /// What cargo calls for each test binary when we are not root.
+    #[command(hide = true)]
+    RunTest(test::Binary),
     /// Watch a live agent that misbehaves beside one that works.
     Demo(demo::Arguments),
     /// Measure the cost of watching, as ratios, beside other tools.
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Task::Setup(arguments) => setup::main(&arguments),
         Task::Build => build::main(),
         Task::Test(arguments) => test::main(&arguments),
+        Task::RunTest(arguments) => test::run_one(&arguments),
         Task::Demo(arguments) => demo::main(&arguments),
         Task::Bench(arguments) => bench::main(&arguments),
         Task::Docs(arguments) => docs::main(&arguments),

@@ -3,7 +3,9 @@
 //! Live tests load probes into the running kernel and so need root: cargo runs their binary through sudo
 //! when we are not root. One that cannot run prints `skipped: reason`, and is counted as skipped.
 
+use std::env;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, bail};
@@ -26,6 +28,13 @@ impl Arguments {
     }
 }
 
+/// A test binary and its arguments, as cargo hands them to a runner.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Binary {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    command: Vec<String>,
+}
+
 /// How the tests went, summed over binaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Tally {
@@ -35,6 +44,10 @@ struct Tally {
     skipped: i64,
 }
 
+/// One selection for building and testing, so that cargo resolves features once. The kernel half is built
+/// by detector/build.rs for its own target.
+pub(crate) const WORKSPACE: [&str; 3] = ["--workspace", "--exclude", "detector-ebpf"];
+
 /// The member whose tests run as root.
 const LIVE: &str = "detector-tests";
 
@@ -42,22 +55,10 @@ const LIVE: &str = "detector-tests";
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     setup::ensure(&[Purpose::Build, Purpose::Live])?;
     // First with cargo's progress bar, then with its output read.
-    run(&mut cargo(&["build", "--workspace", "--exclude", "detector-ebpf", "--bins"])?)?;
-    run(&mut cargo(&["test", "--workspace", "--exclude", "detector-ebpf", "--no-run"])?)?;
-
-    let filter = arguments.filter.as_deref();
+    crate::build::debug()?;
+    run(cargo(&["test", "--no-run"])?.args(WORKSPACE))?;
     let mut tally = Tally::default();
-    let mut ended_well =
-        tests(&["--workspace", "--exclude", "detector-ebpf", "--exclude", LIVE], None, filter, &mut tally)?;
-    let runner = match Root::find() {
-        Ok(Root::Already) => None,
-        Ok(root) => Some(root.prefix().join(" ")),
-        Err(reason) => {
-            step(&format!("live tests run without root and will skip: {reason}"));
-            None
-        }
-    };
-    ended_well &= tests(&["-p", LIVE], runner.as_deref(), filter, &mut tally)?;
+    let ended_well = tests(arguments.filter.as_deref(), &mut tally)?;
 
     let Tally { passed, failed, skipped } = tally;
     println!("{passed} passed, {failed} failed, {skipped} skipped");
@@ -70,14 +71,15 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Runs `cargo test` on some packages, shows its output, and counts; whether cargo ended well.
-fn tests(packages: &[&str], runner: Option<&str>, filter: Option<&str>, tally: &mut Tally) -> Result<bool> {
+/// Runs `cargo test`, shows its output, and counts; whether cargo ended well.
+fn tests(filter: Option<&str>, tally: &mut Tally) -> Result<bool> {
     let mut command = cargo(&["test", "--no-fail-fast"])?;
-    command.args(packages).args(filter).stdout(Stdio::piped());
-    if let Some(runner) = runner {
-        command.env(runner_variable()?, runner);
+    command.args(WORKSPACE).args(filter).stdout(Stdio::piped());
+    if Root::find().ok() != Some(Root::Already) {
+        // cargo runs each test binary through us: see `run_one`.
+        command.env(runner_variable()?, format!("{} run-test", env::current_exe()?.display()));
     }
-    step(&format!("cargo test {}", packages.join(" ")));
+    step("cargo test");
     let mut child = command.spawn().context("cannot run cargo test")?;
     let stdout = child.stdout.take().context("cargo test has no output")?;
     let mut ours = std::io::stdout().lock();
@@ -89,6 +91,22 @@ fn tests(packages: &[&str], runner: Option<&str>, filter: Option<&str>, tally: &
         line.clear();
     }
     Ok(child.wait().context("cannot wait for cargo test")?.success())
+}
+
+/// Becomes one test binary, as root where it belongs to the live tests. One cargo command for all packages
+/// keeps their dependencies built once; which package a binary is of, cargo says in its environment.
+pub(crate) fn run_one(arguments: &Binary) -> Result<()> {
+    let (program, rest) = arguments.command.split_first().context("no test binary named")?;
+    let is_live = env::var("CARGO_PKG_NAME").is_ok_and(|package| package == LIVE);
+    let root = if is_live { Root::find() } else { Ok(Root::Already) };
+    let mut command = match root {
+        Ok(root) => root.command(program),
+        Err(reason) => {
+            step(&format!("live tests run without root and will skip: {reason}"));
+            Command::new(program)
+        }
+    };
+    Err(command.args(rest).exec()).with_context(|| format!("cannot run {program}"))
 }
 
 /// The environment variable that names cargo's runner for this machine's target.
