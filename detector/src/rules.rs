@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use crate::alert::Level;
 
 mod check;
+mod compile;
 mod error;
 mod exemplar;
 mod expand;

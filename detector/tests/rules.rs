@@ -1,4 +1,5 @@
 //! The rules room from outside: what loads, what is refused and how, what matches.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

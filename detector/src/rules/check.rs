@@ -40,6 +40,12 @@ const KEYS: &[&str] = &[
 const ATTRIBUTES: &[&str] = &["detector.summary", "rsigma.exemplars", "rsigma.suppress", "rsigma.action"];
 
 impl Document<'_> {
+    /// Whether a text that is no YAML was meant as a rule.
+    pub(super) fn looks_like_a_rule(&self) -> bool {
+        let keys = ["detection:", "logsource:", "correlation:", "filter:"];
+        self.text.lines().any(|line| keys.iter().any(|key| line.starts_with(key)))
+    }
+
     /// A problem of this document; the place is that of `key`, where it is found.
     pub(super) fn problem(&self, key: Option<&str>, what: String, remedy: impl Into<String>) -> Problem {
         let place = key.and_then(|key| locate(self.text, key));

@@ -7,7 +7,7 @@ use rsigma_parser::{ExemplarPayload, Expect, Timespan, correlation_exemplars};
 use serde_json::{Map, Value};
 
 use super::sample::Sample;
-use super::{Category, RuleMeta, RuleSet, field, load};
+use super::{Category, RuleMeta, RuleSet, compile, field};
 
 /// How one exemplar went.
 #[derive(Clone, Debug)]
@@ -90,7 +90,7 @@ fn correlation(set: &RuleSet, rule: &Arc<RuleMeta>, outcomes: &mut Vec<Outcome>)
     };
     for exemplar in correlation_exemplars(parsed).unwrap_or_default() {
         let ExemplarPayload::Sequence(events) = exemplar.payload else { continue };
-        let Ok(Some(mut engine)) = load::engine(source) else { continue };
+        let Ok(Some(mut engine)) = compile::engine(source) else { continue };
         let mut fired = false;
         for event in events {
             if let Ok(Value::Object(fields)) = serde_json::to_value(&event.event) {

@@ -13,8 +13,8 @@ use super::facts::miner::Token;
 use super::field::{self, FieldId};
 use crate::analysis::Observation;
 use crate::event::{
-    AgentId, Endpoint, Event, EventKind, Exec, FileEvent, FileOp, Flow, Membership, Nanos, ProcessId,
-    Protocol, is_loopback,
+    AgentId, CgroupMove, Endpoint, Event, EventKind, Exec, FileEvent, FileOp, Flow, Lost, Membership, Nanos,
+    ProcessId, Protocol, is_loopback,
 };
 use crate::process::{Process, ProcessTable};
 
@@ -120,7 +120,7 @@ pub(super) struct View<'a> {
     /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
     given: Option<&'a Map<String, Value>>,
     process: OnceCell<Option<&'a Process>>,
-    facts: OnceCell<Facts>,
+    facts: OnceCell<Facts<'a>>,
     command_line: OnceCell<String>,
 }
 
@@ -128,14 +128,14 @@ impl<'a> View<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
         let Subject { what, table, agent_name, cgroup_path, container, pod } = *subject;
         let process = OnceCell::new();
-        let exec = match what.kind() {
-            Some(EventKind::Exec(exec)) => Some(&**exec),
-            Some(EventKind::Lost(_)) => None,
-            _ => {
-                let found = table.get(what.process());
-                let _ = process.set(found);
-                found.and_then(|process| process.exec.as_deref())
-            }
+        let exec = if let Some(EventKind::Exec(exec)) = what.kind() {
+            Some(&**exec)
+        } else if let Some(EventKind::Lost(_)) = what.kind() {
+            None
+        } else {
+            let found = table.get(what.process());
+            let _ = process.set(found);
+            found.and_then(|process| process.exec.as_deref())
         };
         Self {
             what,
@@ -198,7 +198,7 @@ impl<'a> View<'a> {
         self.table.map(|table| table.ancestors(self.what.process())).into_iter().flatten()
     }
 
-    fn facts(&self) -> Option<&Facts> {
+    fn facts(&self) -> Option<&Facts<'a>> {
         let exec = self.exec?;
         Some(self.facts.get_or_init(|| Facts::of(exec)))
     }
@@ -214,24 +214,25 @@ impl<'a> View<'a> {
     }
 
     fn flow(&self) -> Option<&'a Flow> {
-        match self.what.kind()? {
-            EventKind::Connect(flow) | EventKind::Send(flow) => Some(flow),
-            _ => None,
-        }
+        let kind = self.what.kind()?;
+        if let EventKind::Connect(flow) | EventKind::Send(flow) = kind { Some(flow) } else { None }
     }
 
     fn endpoint(&self) -> Option<&'a Endpoint> {
-        match self.what.kind()? {
-            EventKind::Bind(endpoint) | EventKind::Listen(endpoint) => Some(endpoint),
-            _ => None,
-        }
+        let kind = self.what.kind()?;
+        if let EventKind::Bind(endpoint) | EventKind::Listen(endpoint) = kind { Some(endpoint) } else { None }
     }
 
     fn file(&self) -> Option<&'a FileEvent> {
-        match self.what.kind()? {
-            EventKind::File(file) => Some(file),
-            _ => None,
-        }
+        if let EventKind::File(file) = self.what.kind()? { Some(file) } else { None }
+    }
+
+    fn moved(&self) -> Option<&'a CgroupMove> {
+        if let EventKind::CgroupMove(moved) = self.what.kind()? { Some(moved) } else { None }
+    }
+
+    fn lost(&self) -> Option<&'a Lost> {
+        if let EventKind::Lost(lost) = self.what.kind()? { Some(lost) } else { None }
     }
 
     fn protocol(&self) -> Option<EventValue<'_>> {
@@ -290,7 +291,7 @@ impl<'a> View<'a> {
             FieldId::ExeWorldWritable => Some(EventValue::Bool(self.exec?.mode & 0o002 != 0)),
             FieldId::ExeSetuid => Some(EventValue::Bool(self.exec?.mode & 0o6000 != 0)),
             FieldId::ArgvTruncated => Some(EventValue::Bool(self.exec?.argv_truncated.is_some())),
-            FieldId::ScriptText => self.facts()?.script.as_deref().map(str),
+            FieldId::ScriptText => self.facts()?.script.map(str),
             FieldId::EnvLdPreload => self.env("LD_PRELOAD"),
             FieldId::EnvLdAudit => self.env("LD_AUDIT"),
             FieldId::EnvBashEnv => self.env("BASH_ENV"),
@@ -337,30 +338,15 @@ impl<'a> View<'a> {
                 What::Observation(observation) => Some(str(observation.name)),
                 What::Event(_) => None,
             },
-            FieldId::Membership => match self.what.kind()? {
-                EventKind::CgroupMove(moved) => Some(str(match moved.change {
-                    Membership::Within => "within",
-                    Membership::Joined => "joined",
-                    Membership::Left => "left",
-                })),
-                _ => None,
-            },
-            FieldId::TargetCgroupPath => match self.what.kind()? {
-                EventKind::CgroupMove(moved) => Some(str(&moved.path)),
-                _ => None,
-            },
-            FieldId::MovedProcessId => match self.what.kind()? {
-                EventKind::CgroupMove(moved) => Some(int(moved.moved.pid)),
-                _ => None,
-            },
-            FieldId::LostEvents => match self.what.kind()? {
-                EventKind::Lost(lost) => Some(EventValue::Int(lost.count.cast_signed())),
-                _ => None,
-            },
-            FieldId::LostKind => match self.what.kind()? {
-                EventKind::Lost(lost) => Some(str(&lost.what)),
-                _ => None,
-            },
+            FieldId::Membership => Some(str(match self.moved()?.change {
+                Membership::Within => "within",
+                Membership::Joined => "joined",
+                Membership::Left => "left",
+            })),
+            FieldId::TargetCgroupPath => Some(str(&self.moved()?.path)),
+            FieldId::MovedProcessId => Some(int(self.moved()?.moved.pid)),
+            FieldId::LostEvents => Some(EventValue::Int(self.lost()?.count.cast_signed())),
+            FieldId::LostKind => Some(str(&self.lost()?.what)),
             FieldId::Agent => self.agent_name.map(str),
             FieldId::Container => self.container.map(str),
             FieldId::Pod => self.pod.map(str),
@@ -401,10 +387,9 @@ impl rsigma_eval::Event for View<'_> {
             FieldId::DestinationIp,
             FieldId::CgroupPath,
         ];
-        let own = TEXTS.iter().filter_map(|id| match self.value(*id)? {
-            EventValue::Str(text) => Some(text),
-            _ => None,
-        });
+        let own = TEXTS
+            .iter()
+            .filter_map(|id| if let EventValue::Str(text) = self.value(*id)? { Some(text) } else { None });
         let given = self.given.into_iter().flat_map(Map::values);
         own.chain(given.filter_map(|value| value.as_str().map(Cow::Borrowed))).collect()
     }

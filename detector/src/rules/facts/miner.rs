@@ -44,47 +44,73 @@ impl Token {
 const SCHEMES: &[&str] = &["stratum", "stratums", "stratumss", "ethproxy", "ethstratum", "nicehash", "zmp"];
 const TRANSPORTS: &[&str] = &["tcp", "ssl", "tls", "tls12", "udp", "http", "https"];
 
-const DONATE: &[&str] = &["--donate-level", "--donate-over-proxy"];
-const XMRIG: &[&str] = &[
-    "--cpu-max-threads-hint",
-    "--cpu-memory-pool",
-    "--cpu-no-yield",
-    "--huge-pages-jit",
-    "--rig-id",
-    "--self-select",
-    "--daemon-zmq-port",
-    "--tls-fingerprint",
-    "--cuda-bfactor-hint",
-    "--farm-recheck",
-    "--report-hashrate",
+/// Long options that only miners have.
+const OPTIONS: &[(&str, Token)] = &[
+    ("--donate-level", Token::Donate),
+    ("--donate-over-proxy", Token::Donate),
+    ("--cpu-max-threads-hint", Token::Xmrig),
+    ("--cpu-memory-pool", Token::Xmrig),
+    ("--cpu-no-yield", Token::Xmrig),
+    ("--huge-pages-jit", Token::Xmrig),
+    ("--rig-id", Token::Xmrig),
+    ("--self-select", Token::Xmrig),
+    ("--daemon-zmq-port", Token::Xmrig),
+    ("--tls-fingerprint", Token::Xmrig),
+    ("--cuda-bfactor-hint", Token::Xmrig),
+    ("--farm-recheck", Token::Xmrig),
+    ("--report-hashrate", Token::Xmrig),
+    ("--cpu-priority", Token::Option),
+    ("--no-huge-pages", Token::Option),
+    ("--nicehash", Token::Option),
+    ("--esm", Token::Option),
+    ("--ethstratum", Token::Option),
+    ("--dag-build-mode", Token::Option),
+    ("--dag_mode", Token::Option),
+    ("--extra-dag-epoch", Token::Option),
+    ("--lhr-tune", Token::Option),
+    ("--lhr_tune", Token::Option),
+    ("--dualmode", Token::Option),
+    ("--dualpool", Token::Option),
+    ("--dualuser", Token::Option),
+    ("--dual-algo", Token::Option),
+    ("--contest_wallet", Token::Option),
+    ("--disable-msr-tweaks", Token::Option),
+    ("--force-msr-tweaks", Token::Option),
+    ("--msr-use-preset", Token::Option),
+    ("--verthash-dat-path", Token::Option),
+    ("--coinbase-addr", Token::Option),
+    ("--no-stratum", Token::Option),
+    ("--no-gbt", Token::Option),
+    ("--no-extranonce", Token::Option),
+    ("--disable-extranonce-subscribe", Token::Option),
+    ("--pool_force_ensub", Token::Option),
 ];
-const OPTIONS: &[&str] = &[
-    "--cpu-priority",
-    "--no-huge-pages",
-    "--nicehash",
-    "--esm",
-    "--ethstratum",
-    "--dag-build-mode",
-    "--dag_mode",
-    "--extra-dag-epoch",
-    "--lhr-tune",
-    "--lhr_tune",
-    "--dualmode",
-    "--dualpool",
-    "--dualuser",
-    "--dual-algo",
-    "--contest_wallet",
-    "--disable-msr-tweaks",
-    "--force-msr-tweaks",
-    "--msr-use-preset",
-    "--verthash-dat-path",
-    "--coinbase-addr",
-    "--no-stratum",
-    "--no-gbt",
-    "--no-extranonce",
-    "--disable-extranonce-subscribe",
-    "--pool_force_ensub",
-];
+
+/// For each length, the first letters that options of that length have, as bits: nearly every other
+/// option is told apart without a comparison.
+static SHAPES: [u32; 32] = shapes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a bad index is an error")]
+const fn shapes() -> [u32; 32] {
+    let mut shapes = [0; 32];
+    let mut at = 0;
+    while at < OPTIONS.len() {
+        let name = OPTIONS[at].0.as_bytes();
+        shapes[name.len()] |= 1 << (name[2] % 32);
+        at += 1;
+    }
+    shapes
+}
+
+/// The option of this name and what it says.
+fn option(name: &str) -> Option<(&'static str, Token)> {
+    let letter = name.as_bytes().get(2)? % 32;
+    if SHAPES.get(name.len())? >> letter & 1 == 0 {
+        return None;
+    }
+    OPTIONS.iter().copied().find(|(known, _)| known.eq_ignore_ascii_case(name))
+}
+
 const ALGO_FLAGS: &[&str] = &["-a", "--algo", "--algorithm", "--coin"];
 const POOL_FLAGS: &[&str] = &["-o", "--url", "--pool", "--server", "-P"];
 const USER_FLAGS: &[&str] = &["-u", "--user", "--wallet", "-w"];
@@ -188,17 +214,13 @@ pub(in crate::rules) fn tokens<'a>(args: impl Iterator<Item = &'a str>) -> Vec<T
         let name = arg.split_once('=').map_or(arg, |(name, _)| name);
         if starts_with(name, "--randomx-") {
             add(Token::Randomx);
-        } else if one_of(name, DONATE) {
-            add(Token::Donate);
-        } else if one_of(name, XMRIG) {
-            add(Token::Xmrig);
-        } else if let Some(option) = OPTIONS.iter().find(|option| option.eq_ignore_ascii_case(name)) {
-            add(Token::Option);
-            if !shared.contains(option) {
+        } else if let Some((option, token)) = option(name) {
+            add(token);
+            if token == Token::Option && !shared.contains(&option) {
                 shared.push(option);
-            }
-            if shared.len() > 1 {
-                add(Token::Pair);
+                if shared.len() > 1 {
+                    add(Token::Pair);
+                }
             }
         } else if let Some(value) = value {
             if let Some(kind) = valued(name, value) {

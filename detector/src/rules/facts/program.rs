@@ -1,6 +1,13 @@
 //! The names that a program goes by, without directory, version and case.
 
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
 use crate::event::Exec;
+
+/// Mostly one or two names, none of them copied.
+pub(in crate::rules) type Names<'a> = SmallVec<[Cow<'a, str>; 4]>;
 
 /// The last component of a path.
 pub(in crate::rules) fn basename(path: &str) -> &str {
@@ -9,16 +16,16 @@ pub(in crate::rules) fn basename(path: &str) -> &str {
 
 /// Names of the file, argv\[0\], the task and the script: lower case, each once, as written and
 /// without a version suffix (`xmrig-6.21.0` is also `xmrig`).
-pub(in crate::rules) fn names(exec: &Exec) -> Vec<String> {
+pub(in crate::rules) fn names(exec: &Exec) -> Names<'_> {
     let argv0 = exec.argv.first().map_or("", AsRef::as_ref);
     let script = exec.script.as_deref().unwrap_or_default();
-    let mut out: Vec<String> = Vec::with_capacity(2);
+    let mut out = Names::new();
     for name in [basename(&exec.exe), basename(argv0), &exec.comm, basename(script)] {
-        let name = name.to_ascii_lowercase();
-        let name = name.strip_suffix(".exe").unwrap_or(&name);
+        let name = name.strip_suffix(".exe").unwrap_or(name);
         for form in [name, without_version(name)] {
-            if !form.is_empty() && !out.iter().any(|known| known == form) {
-                out.push(form.to_owned());
+            if !form.is_empty() && !out.iter().any(|known| known.eq_ignore_ascii_case(form)) {
+                let lower = !form.bytes().any(|byte| byte.is_ascii_uppercase());
+                out.push(if lower { form.into() } else { form.to_ascii_lowercase().into() });
             }
         }
     }

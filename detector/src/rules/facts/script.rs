@@ -55,9 +55,7 @@ pub(in crate::rules) fn text(exec: &Exec) -> Option<&str> {
         if interpreter.long.contains(&arg) {
             return args.next();
         }
-        let Some(cluster) = arg.strip_prefix('-').filter(|rest| !rest.is_empty()) else {
-            return None;
-        };
+        let cluster = arg.strip_prefix('-').filter(|rest| !rest.is_empty())?;
         if cluster == "-" {
             return None;
         }

@@ -68,24 +68,32 @@ enum Client {
 pub(in crate::rules) fn parse(exec: &Exec) -> Option<Ssh> {
     let argv0 = exec.argv.first().map_or("", AsRef::as_ref);
     let exe = basename(&exec.exe);
-    let mut args: Vec<&str> = exec.argv.iter().skip(1).map(AsRef::as_ref).collect();
+    let arguments = || exec.argv.iter().skip(1).map(AsRef::as_ref).collect::<Vec<&str>>();
+    let mut args;
     let client = if exe == "dropbearmulti" {
         match basename(argv0) {
             "dropbearmulti" => {
+                args = arguments();
                 let applet = args.first().copied()?;
                 args.remove(0);
                 client(basename(applet)).map(|_| Client::Dropbear)?
             }
-            name => client(name).map(|_| Client::Dropbear)?,
+            name => {
+                args = arguments();
+                client(name).map(|_| Client::Dropbear)?
+            }
         }
     } else if let Some(script) = exec.script.as_deref() {
         // The kernel puts interpreter options and the script's path before its arguments.
         let found = client(basename(script))?;
+        args = arguments();
         let at = args.iter().position(|arg| basename(arg) == basename(script))?;
         args.drain(..=at);
         found
     } else {
-        client(exe).or_else(|| client(basename(argv0)))?
+        let found = client(exe).or_else(|| client(basename(argv0)))?;
+        args = arguments();
+        found
     };
     Some(match client {
         Client::Sshuttle => sshuttle(&args),
