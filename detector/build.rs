@@ -23,7 +23,9 @@ fn main() -> Result<()> {
         bail!("bpf-linker is not installed; run `cargo xtask setup`, which installs it");
     }
     let root_dir = concat!(env!("CARGO_MANIFEST_DIR"), "/../detector-ebpf");
-    println!("cargo:rerun-if-changed={}/../detector-common/src", env!("CARGO_MANIFEST_DIR"));
+    for input in ["detector-common/src", "rules"] {
+        println!("cargo:rerun-if-changed={}/../{input}", env!("CARGO_MANIFEST_DIR"));
+    }
     aya_build::build_ebpf([Package { name: "detector-ebpf", root_dir, ..Package::default() }], toolchain)
         .context("building the eBPF object")
 }
