@@ -381,4 +381,3 @@ pub fn load(pointer: *const u64, index: usize) -> u64 {
     // SAFETY: the verifier knows the pointer's BTF type and checks the field at this offset.
     unsafe { read_volatile(pointer.wrapping_add(index)) }
 }
-

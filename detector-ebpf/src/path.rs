@@ -88,9 +88,8 @@ impl Builder {
     pub fn kernel_string(&mut self, address: *const u8) -> u16 {
         let Some(target) = self.part() else { return 0 };
         // SAFETY: `target` has room for PATH_MAX bytes; the helper checks the source.
-        let got = unsafe {
-            generated::bpf_probe_read_kernel_str(target.cast(), PATH_MAX as u32, address.cast())
-        };
+        let got =
+            unsafe { generated::bpf_probe_read_kernel_str(target.cast(), PATH_MAX as u32, address.cast()) };
         self.grow(got)
     }
 
@@ -111,9 +110,8 @@ impl Builder {
         let Some(target) = self.part() else { return 0 };
         let len = clamp::<MAX>(len);
         // SAFETY: `target` has room for MAX bytes; the helper checks the source.
-        let failed = unsafe {
-            generated::bpf_probe_read_user(target.cast(), len as u32, address as *const c_void)
-        };
+        let failed =
+            unsafe { generated::bpf_probe_read_user(target.cast(), len as u32, address as *const c_void) };
         self.grow(if failed == 0 { len as i64 } else { 0 })
     }
 
@@ -180,9 +178,8 @@ fn write_name(scratch: &mut Scratch, place: Path) {
     let Some(target) = scratch.bytes.get_mut(start) else { return };
     let target: *mut u8 = target;
     // SAFETY: START_MASK leaves room for a name behind any start; the helper checks the source.
-    let got = unsafe {
-        generated::bpf_probe_read_kernel_str(target.cast(), NAME_MAX as u32, place.name().cast())
-    };
+    let got =
+        unsafe { generated::bpf_probe_read_kernel_str(target.cast(), NAME_MAX as u32, place.name().cast()) };
     // SAFETY: inside the buffer.
     if unsafe { target.read_volatile() } == b'.' {
         set!(scratch, hidden, 1);

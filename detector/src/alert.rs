@@ -15,7 +15,9 @@ mod schema;
 pub const SCHEMA: &str = "detector.alert/1";
 
 /// Sigma's levels, from least to most harmful.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, clap::ValueEnum,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     /// Worth knowing, nothing more.

@@ -1,5 +1,6 @@
 //! The command line: one file a command. Data goes to standard output, logs to standard error.
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -79,10 +80,10 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Run(args) => run::run(args),
-        Command::Wrap(args) => wrap::run(args),
+        Command::Run(args) => run::run(&args),
+        Command::Wrap(args) => wrap::run(&args),
         Command::Replay(args) => replay::run(&args),
-        Command::Record(args) => record::run(args),
+        Command::Record(args) => record::run(&args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {
@@ -117,6 +118,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_env_filter(filter.unwrap_or(default))
         .with_target(false)
         .init();

@@ -156,8 +156,8 @@ pub struct Checked {
 /// # Errors
 /// Unreadable, no TOML, an unknown key, a malformed glob or size.
 pub fn load(path: &Path) -> Result<Checked, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
     parse(&text, path)
 }
 
@@ -167,9 +167,8 @@ pub fn load(path: &Path) -> Result<Checked, ConfigError> {
 /// As [`load`].
 pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
     let invalid = |at: usize, message: String| ConfigError::Invalid { place: place(text, path, at), message };
-    let config: Config = toml::from_str(text).map_err(|error| {
-        invalid(error.span().map_or(0, |span| span.start), error.message().to_owned())
-    })?;
+    let config: Config = toml::from_str(text)
+        .map_err(|error| invalid(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
     let mut patterns = Vec::new();
     for agent in &config.agents {
         let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {

@@ -34,7 +34,9 @@ pub enum KernelError {
         path: PathBuf,
     },
     /// A hook that scope depends on cannot be used.
-    #[error("the hook {hook} is needed and this kernel does not allow it: {reason}; `detector doctor` tells more")]
+    #[error(
+        "the hook {hook} is needed and this kernel does not allow it: {reason}; `detector doctor` tells more"
+    )]
     Vital {
         /// Program.
         hook: &'static str,
@@ -68,7 +70,9 @@ pub enum KernelError {
         source: Box<aya::programs::ProgramError>,
     },
     /// A ring is no power of two or too small.
-    #[error("ring size {size} is no power of two of at least {least} bytes; set [kernel] ring_size to e.g. \"4MiB\"")]
+    #[error(
+        "ring size {size} is no power of two of at least {least} bytes; set [kernel] ring_size to e.g. \"4MiB\""
+    )]
     RingSize {
         /// Asked for.
         size: u32,
@@ -76,7 +80,9 @@ pub enum KernelError {
         least: u32,
     },
     /// No cgroup2.
-    #[error("no cgroup2 file system is mounted; mount it with `mount -t cgroup2 none /sys/fs/cgroup` (or boot with systemd.unified_cgroup_hierarchy=1)")]
+    #[error(
+        "no cgroup2 file system is mounted; mount it with `mount -t cgroup2 none /sys/fs/cgroup` (or boot with systemd.unified_cgroup_hierarchy=1)"
+    )]
     NoCgroup2,
     /// A control group cannot be read or made.
     #[error("{action} the control group {path} failed")]

@@ -104,11 +104,6 @@ impl Engine {
         self.sensor.cgroups()
     }
 
-    /// The sensor.
-    pub fn sensor_mut(&mut self) -> &mut Sensor {
-        &mut self.sensor
-    }
-
     /// How many agents are watched.
     pub fn agents(&self) -> usize {
         self.agents.live().count()
@@ -184,7 +179,19 @@ impl Engine {
             EventKind::CgroupMove(change) if change.change == Membership::Joined => {
                 self.seed(change.moved.pid, event.agent, change.to);
             }
-            _ => {}
+            EventKind::Exec(_)
+            | EventKind::Fork(_)
+            | EventKind::Exit(_)
+            | EventKind::Connect(_)
+            | EventKind::ConnectResult(_)
+            | EventKind::Send(_)
+            | EventKind::Bind(_)
+            | EventKind::Listen(_)
+            | EventKind::File(_)
+            | EventKind::Setsid
+            | EventKind::CgroupMove(_)
+            | EventKind::CgroupCreate(_)
+            | EventKind::Lost(_) => {}
         }
         self.core.feed(Input::Event(event), clock::now);
         if let Some(agent) = gone {
@@ -227,6 +234,7 @@ impl Engine {
 
     fn tick(&mut self) {
         self.decoder.set_clock(clock::offset());
+        self.sensor.log();
         let now = clock::now();
         for (agent, kind, count) in self.sensor.take_lost() {
             let what = kind_name(kind).into();

@@ -37,6 +37,12 @@ pub fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
     let Some(mut tail) = Builder::new::<Body>() else { return 0 };
     let path_len = u32::from(tail.kernel_string(ctx.arg::<*const u8>(1)));
     let actor = Actor { agent, ..scope::anyone() };
-    tail.emit(Lane::Urgent, Kind::CgroupMove, &actor, flags, Body { id, parent: 0, moved_start, moved_pid, path_len });
+    tail.emit(
+        Lane::Urgent,
+        Kind::CgroupMove,
+        &actor,
+        flags,
+        Body { id, parent: 0, moved_start, moved_pid, path_len },
+    );
     0
 }

@@ -53,7 +53,8 @@ fn report(ctx: &SockAddrContext, actor: &Actor, family: u16, remote: [u8; 16]) {
     if protocol == IPPROTO_TCP {
         remember(cookie, actor);
     }
-    let body = Socket { cookie, remote, remote_port: port(ctx.sock_addr), family, protocol, ..Socket::default() };
+    let body =
+        Socket { cookie, remote, remote_port: port(ctx.sock_addr), family, protocol, ..Socket::default() };
     output::emit(Lane::Bulk, Kind::Connect, actor, 0, body);
 }
 

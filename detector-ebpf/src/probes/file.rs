@@ -74,8 +74,12 @@ pub fn by_descriptor(actor: &Actor, kind: Kind, fd: u32, mode: u32) {
 pub fn named(actor: &Actor, kind: Kind, name: Named, mode: u64, oflags: u64) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
     let (directory, text) = place(&mut tail, name);
-    let body =
-        Body { mode: mode as u32, oflags: oflags as u32, lens: [directory.len, text, 0, 0], ..Body::default() };
+    let body = Body {
+        mode: mode as u32,
+        oflags: oflags as u32,
+        lens: [directory.len, text, 0, 0],
+        ..Body::default()
+    };
     let lane = if let Kind::FileUnlink = kind { Lane::BulkLazy } else { Lane::Urgent };
     tail.emit(lane, kind, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
@@ -114,7 +118,8 @@ fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
         nlink: inode.links(),
         lens: [path.len, 0, 0, 0],
     };
-    let lane = if kind as u16 != Kind::FileOpen as u16 || is_precious(path) { Lane::Urgent } else { Lane::BulkLazy };
+    let lane =
+        if kind as u16 != Kind::FileOpen as u16 || is_precious(path) { Lane::Urgent } else { Lane::BulkLazy };
     tail.emit(lane, kind, actor, flags | truncated(path), body);
 }
 

@@ -34,6 +34,12 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
     let left = scope::tag(actor.pid).map_or(0, |tag| tag.left);
     scope::put_tag(pid, Tag { start, agent, left });
     let actor = scope::Actor { agent, ..actor };
-    output::emit(Lane::UrgentLazy, Kind::Fork, &actor, 0, Fork { child_start: start, child_pid: pid, pad: 0 });
+    output::emit(
+        Lane::UrgentLazy,
+        Kind::Fork,
+        &actor,
+        0,
+        Fork { child_start: start, child_pid: pid, pad: 0 },
+    );
     0
 }

@@ -24,7 +24,8 @@ pub(super) fn write(out: &Path, mut command: clap::Command) -> anyhow::Result<Ex
     }
     let man = out.join("docs/man");
     fs::create_dir_all(&man).with_context(|| format!("making {} failed", man.display()))?;
-    clap_mangen::generate_to(command.disable_help_subcommand(true), &man).context("writing the man pages failed")?;
+    clap_mangen::generate_to(command.disable_help_subcommand(true), &man)
+        .context("writing the man pages failed")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -27,7 +27,7 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checked = setup::config(args.config.as_deref())?;
     setup::runtime()?.block_on(async {
         let core = wrap::recording(&args.output)?;

@@ -25,7 +25,7 @@ pub(super) struct Args {
     record: Option<PathBuf>,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checked = setup::config(Some(&args.config))?;
     let rules = setup::rules(&checked.config)?;
     let mut targets = setup::targets(&checked.config)?;
@@ -43,7 +43,7 @@ pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
         engine.watch_existing()?;
         tracing::info!(rules = count, agents = engine.agents(), "watching");
         let thread = setup::start(engine)?;
-        steer(&args, &remote).await?;
+        steer(args, &remote).await?;
         remote.send(Command::Stop);
         tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
         let delivered = delivery.await?;

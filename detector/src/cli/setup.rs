@@ -60,7 +60,11 @@ pub(super) fn judging(rules: RuleSet, outlet: Outlet, record: Option<&PathBuf>) 
 }
 
 /// Loads the kernel half for a configuration.
-pub(super) fn engine(checked: &Checked, patterns: Vec<Pattern>, core: Core) -> anyhow::Result<(Engine, Remote)> {
+pub(super) fn engine(
+    checked: &Checked,
+    patterns: Vec<Pattern>,
+    core: Core,
+) -> anyhow::Result<(Engine, Remote)> {
     let Mode::Observe = checked.config.mode;
     let mut settings = sensor::Settings::default();
     if let Some(size) = checked.ring_size {

@@ -50,7 +50,7 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
-pub(super) fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checked = setup::config(args.config.as_deref())?;
     let rules = setup::rules(&checked.config)?;
     let mut targets = setup::targets(&checked.config)?;
@@ -120,8 +120,10 @@ struct Place {
 
 impl Place {
     fn create(cgroups: &Cgroups, name: &str) -> anyhow::Result<Self> {
-        let safe: String =
-            name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let safe: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+            .collect();
         let path = format!("{PARENT}/{safe}.{}", std::process::id());
         let group = cgroups.create(&path)?;
         let directory = cgroups.directory(&path);

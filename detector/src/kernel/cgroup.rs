@@ -50,8 +50,11 @@ impl Cgroups {
     /// It does not exist.
     pub fn group(&self, path: &str) -> Result<Group, KernelError> {
         let directory = self.directory(path);
-        let id = id_of(&directory)
-            .map_err(|source| KernelError::Cgroup { action: "reading", path: directory, source })?;
+        let id = id_of(&directory).map_err(|source| KernelError::Cgroup {
+            action: "reading",
+            path: directory,
+            source,
+        })?;
         Ok(Group { id, path: format!("/{}", path.trim_matches('/')) })
     }
 
@@ -82,8 +85,11 @@ impl Cgroups {
     /// The kernel refuses.
     pub fn create(&self, path: &str) -> Result<Group, KernelError> {
         let directory = self.directory(path);
-        fs::create_dir_all(&directory)
-            .map_err(|source| KernelError::Cgroup { action: "making", path: directory, source })?;
+        fs::create_dir_all(&directory).map_err(|source| KernelError::Cgroup {
+            action: "making",
+            path: directory,
+            source,
+        })?;
         self.group(path)
     }
 
@@ -94,8 +100,11 @@ impl Cgroups {
     pub fn remove(&self, path: &str) -> Result<(), KernelError> {
         for group in self.tree(path).iter().rev() {
             let directory = self.directory(&group.path);
-            fs::remove_dir(&directory)
-                .map_err(|source| KernelError::Cgroup { action: "removing", path: directory, source })?;
+            fs::remove_dir(&directory).map_err(|source| KernelError::Cgroup {
+                action: "removing",
+                path: directory,
+                source,
+            })?;
         }
         Ok(())
     }

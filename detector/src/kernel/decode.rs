@@ -268,7 +268,8 @@ fn watched_environment(env: &[u8]) -> Vec<(Box<str>, Box<str>)> {
             continue;
         }
         for name in Exec::WATCHED_ENV {
-            if let Some(value) = entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"=")) {
+            if let Some(value) = entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="))
+            {
                 found.push((name.into(), text(value)));
             }
         }

@@ -10,6 +10,7 @@ use aya::programs::cgroup_sock_addr::CgroupSockAddrLink;
 use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{CgroupAttachMode, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
+use aya_log::EbpfLogger;
 use detector_common::offsets::Offsets;
 use detector_common::wire::{Kind, LossKey, Tag};
 
@@ -71,6 +72,7 @@ pub struct Sensor {
     attached: BTreeMap<PathBuf, Vec<Link>>,
     always: Vec<BtfTracePointLink>,
     machine_wide: Vec<BtfTracePointLink>,
+    probe_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 struct Watched {
@@ -127,6 +129,12 @@ impl Sensor {
         }) {
             return Err(KernelError::Vital { hook, reason });
         }
+        let probe_log = match probe_log {
+            ProbeLog::Off => None,
+            ProbeLog::On => EbpfLogger::init(&mut ebpf)
+                .inspect_err(|error| tracing::warn!(%error, "probes cannot write diagnostics"))
+                .ok(),
+        };
         let rings = Rings::new(ring(&mut ebpf, "URGENT")?, ring(&mut ebpf, "BULK")?);
         let mut sensor = Self {
             groups: hash(&mut ebpf, "CGROUPS")?,
@@ -140,14 +148,17 @@ impl Sensor {
             attached: BTreeMap::new(),
             always: Vec::new(),
             machine_wide: Vec::new(),
+            probe_log,
         };
         sensor.attach_always()?;
         Ok((sensor, rings))
     }
 
-    /// The eBPF side, for probe diagnostics.
-    pub fn ebpf_mut(&mut self) -> &mut Ebpf {
-        &mut self.ebpf
+    /// Hands what the probes wrote as diagnostics to the log; nothing where that is off.
+    pub fn log(&mut self) {
+        if let Some(log) = &mut self.probe_log {
+            log.flush();
+        }
     }
 
     /// How each hook fares.
@@ -264,8 +275,11 @@ impl Sensor {
         if self.attached.keys().any(|attached| place.starts_with(attached)) {
             return Ok(());
         }
-        let directory = File::open(place)
-            .map_err(|source| KernelError::Cgroup { action: "opening", path: place.into(), source })?;
+        let directory = File::open(place).map_err(|source| KernelError::Cgroup {
+            action: "opening",
+            path: place.into(),
+            source,
+        })?;
         let mut links = Vec::new();
         for hook in self.usable(When::Agents) {
             let link = attach_group(&mut self.ebpf, hook, &directory).transpose();
@@ -328,17 +342,16 @@ fn attach_tracepoint(ebpf: &mut Ebpf, hook: &Hook) -> Result<BtfTracePointLink, 
 fn attach_group(ebpf: &mut Ebpf, hook: &Hook, group: &File) -> Option<Result<Link, ProgramError>> {
     // `Single` is what the kernel calls multi for links; `AllowMultiple` is refused.
     let mode = CgroupAttachMode::Single;
-    match ebpf.program_mut(hook.program)? {
-        Program::CgroupSockAddr(program) => {
-            let id = program.attach(group, mode);
-            Some(id.and_then(|id| program.take_link(id)).map(Link::SockAddr))
-        }
-        Program::CgroupSock(program) => {
-            let id = program.attach(group, mode);
-            Some(id.and_then(|id| program.take_link(id)).map(Link::Sock))
-        }
-        _ => None,
+    let program = ebpf.program_mut(hook.program)?;
+    if let Program::CgroupSockAddr(program) = program {
+        let id = program.attach(group, mode);
+        return Some(id.and_then(|id| program.take_link(id)).map(Link::SockAddr));
     }
+    if let Program::CgroupSock(program) = program {
+        let id = program.attach(group, mode);
+        return Some(id.and_then(|id| program.take_link(id)).map(Link::Sock));
+    }
+    None
 }
 
 fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {

@@ -44,7 +44,11 @@ pub struct Resolver {
 impl Resolver {
     /// The path of `name`, relative to `directory`, as process `pid` sees it.
     pub fn resolve(&mut self, pid: u32, directory: &str, name: &str) -> Box<str> {
-        let full = if name.starts_with('/') { Cow::Borrowed(name) } else { Cow::Owned(format!("{directory}/{name}")) };
+        let full = if name.starts_with('/') {
+            Cow::Borrowed(name)
+        } else {
+            Cow::Owned(format!("{directory}/{name}"))
+        };
         let plain = normalised(&full);
         let Some((parent, leaf)) = plain.rsplit_once('/') else { return plain.into() };
         if parent.is_empty() || parent.starts_with(MISSING) {
@@ -75,7 +79,8 @@ fn real_directory(pid: u32, directory: &str) -> Option<Box<str>> {
         .or_else(|_| openat(CWD, "/", flags, Mode::empty()))
         .ok()?;
     let found =
-        openat2(&root, directory.trim_start_matches('/'), flags, Mode::empty(), ResolveFlags::IN_ROOT).ok()?;
+        openat2(&root, directory.trim_start_matches('/'), flags, Mode::empty(), ResolveFlags::IN_ROOT)
+            .ok()?;
     let link = |fd: &dyn AsFd| {
         use std::os::fd::AsRawFd as _;
         let path = readlinkat(CWD, format!("/proc/self/fd/{}", fd.as_fd().as_raw_fd()), Vec::new()).ok()?;

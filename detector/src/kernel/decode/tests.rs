@@ -8,11 +8,21 @@ fn bytes<T: Wire>(value: T) -> Vec<u8> {
 }
 
 fn header(kind: Kind, flags: u16) -> Header {
-    Header { time: 5, pid: 7, tid: 8, start: 20_000_000, agent: 1, kind: kind as u16, flags, ..Header::default() }
+    Header {
+        time: 5,
+        pid: 7,
+        tid: 8,
+        start: 20_000_000,
+        agent: 1,
+        kind: kind as u16,
+        flags,
+        ..Header::default()
+    }
 }
 
 fn exec_record() -> Vec<u8> {
-    let (path, cwd, argv, env) = (b"x\0tmp\0", b"root\0", b"x\0-o\0\xff\0", b"HOME=/\0LD_PRELOAD=/tmp/a.so\0");
+    let (path, cwd, argv, env) =
+        (b"x\0tmp\0", b"root\0", b"x\0-o\0\xff\0", b"HOME=/\0LD_PRELOAD=/tmp/a.so\0");
     let body = wire::Exec {
         path_len: path.len() as u16,
         cwd_len: cwd.len() as u16,
@@ -26,7 +36,8 @@ fn exec_record() -> Vec<u8> {
         comm: [u64::from(b'x'), 0],
         ..wire::Exec::default()
     };
-    [bytes(header(Kind::Exec, 0)), bytes(body), path.to_vec(), cwd.to_vec(), argv.to_vec(), env.to_vec()].concat()
+    [bytes(header(Kind::Exec, 0)), bytes(body), path.to_vec(), cwd.to_vec(), argv.to_vec(), env.to_vec()]
+        .concat()
 }
 
 #[test]
@@ -66,7 +77,9 @@ fn chunks_continue_the_exec_that_follows() {
     };
     let record = [bytes(header(Kind::ExecChunk, 0)), bytes(chunk), rest.to_vec()].concat();
     assert_eq!(decoder.decode(&record, Nanos(0)), None);
-    let EventKind::Exec(exec) = decoder.decode(&exec_record(), Nanos(0)).unwrap().kind else { panic!("no exec") };
+    let EventKind::Exec(exec) = decoder.decode(&exec_record(), Nanos(0)).unwrap().kind else {
+        panic!("no exec")
+    };
     assert_eq!(exec.argv.last().map(|arg| &**arg), Some("end"));
 }
 
@@ -74,7 +87,8 @@ fn chunks_continue_the_exec_that_follows() {
 fn a_v4_mapped_address_is_given_as_ipv4() {
     let mut remote = [0; 16];
     remote[10..].copy_from_slice(&[0xff, 0xff, 127, 0, 0, 1]);
-    let socket = wire::Socket { remote, remote_port: 80, family: AF_INET6, protocol: 6, ..wire::Socket::default() };
+    let socket =
+        wire::Socket { remote, remote_port: 80, family: AF_INET6, protocol: 6, ..wire::Socket::default() };
     let record = [bytes(header(Kind::Connect, 0)), bytes(socket)].concat();
     let EventKind::Connect(flow) = Decoder::new(0).decode(&record, Nanos(0)).unwrap().kind else { panic!() };
     assert_eq!(flow.remote, "127.0.0.1:80".parse().unwrap());
