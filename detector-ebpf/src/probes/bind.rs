@@ -20,7 +20,7 @@ const ALLOW: i32 = 1;
 
 /// Reports an IPv4 bind.
 #[cgroup_sock(post_bind4)]
-pub fn bind4(ctx: SockContext) -> i32 {
+pub fn post_bind4(ctx: SockContext) -> i32 {
     let address = field(ctx.sock, offset_of!(bpf_sock, src_ip4));
     report(&ctx, AF_INET, kernel::widen(address));
     ALLOW
@@ -28,7 +28,7 @@ pub fn bind4(ctx: SockContext) -> i32 {
 
 /// Reports an IPv6 bind.
 #[cgroup_sock(post_bind6)]
-pub fn bind6(ctx: SockContext) -> i32 {
+pub fn post_bind6(ctx: SockContext) -> i32 {
     let mut local = [0; 16];
     for (word, bytes) in local.chunks_exact_mut(4).enumerate() {
         let value = field(ctx.sock, offset_of!(bpf_sock, src_ip6) + word * 4);

@@ -180,7 +180,7 @@ fn page(report: &Report) -> String {
         };
         let _ = writeln!(out, "  {mark:<8}{name:<13}{detail}");
     }
-    let _ = writeln!(out, "\n  {:<58}{:<31}state", "events", "hook");
+    let _ = writeln!(out, "\n  {:<30}{:<31}state", "events", "hook");
     for Served { events, hook, attached, state, not_seen: _ } in events {
         let state = match state {
             State::Used => format!("used, attached {attached}"),
@@ -189,7 +189,7 @@ fn page(report: &Report) -> String {
         };
         for (row, event) in events.iter().enumerate() {
             let (hook, state) = if row == 0 { (hook.as_str(), state.as_str()) } else { ("", "") };
-            let _ = writeln!(out, "  {event:<58}{hook:<31}{state}");
+            let _ = writeln!(out, "  {event:<30}{hook:<31}{state}");
         }
     }
     out.push_str("\n  not seen by these hooks:\n");

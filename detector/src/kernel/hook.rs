@@ -238,7 +238,7 @@ pub const HOOKS: &[Hook] = &[
         vital: Vital::No,
     },
     Hook {
-        program: "bind4",
+        program: "post_bind4",
         attach: Attach::CgroupSock,
         when: When::Agents,
         serves: &["bind (IPv4)"],
@@ -247,7 +247,7 @@ pub const HOOKS: &[Hook] = &[
         vital: Vital::No,
     },
     Hook {
-        program: "bind6",
+        program: "post_bind6",
         attach: Attach::CgroupSock,
         when: When::Agents,
         serves: &["bind (IPv6)"],
@@ -259,7 +259,7 @@ pub const HOOKS: &[Hook] = &[
         program: "syscall",
         attach: Attach::BtfTracepoint("sys_exit"),
         when: When::Agents,
-        serves: &["file (open, create, truncate, rename, link, symlink, unlink, chmod)", "setsid"],
+        serves: &["file (writes, names, modes)", "setsid"],
         needs: FILE,
         blind: &[
             "file operations through io_uring",
