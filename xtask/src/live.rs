@@ -2,18 +2,20 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 
 use crate::interrupt::wait_for;
 use crate::place;
 
-/// A child process that does not outlive its handle: told to end, then killed.
+/// A child process that does not outlive its handle: told to end, then killed, with what it left in its
+/// process group.
 #[derive(Debug)]
 pub(crate) struct Guarded {
     child: Child,
@@ -28,6 +30,7 @@ impl Guarded {
         let child = command
             .stdin(Stdio::null())
             .stderr(file)
+            .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name} ({})", command.get_program().display()))?;
         Ok(Self { child, name: name.to_owned(), log: log.to_owned() })
@@ -62,6 +65,14 @@ impl Guarded {
 
     /// Tells it to end and waits; kills it when that takes too long.
     pub(crate) fn stop(&mut self) {
+        self.stop_leader();
+        if let Some(group) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            // Mostly there is nobody left.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+
+    fn stop_leader(&mut self) {
         for signal in [Signal::TERM, Signal::KILL] {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
