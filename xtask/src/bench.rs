@@ -112,6 +112,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         return Err(again.exec()).context("cannot start sudo");
     }
     interrupt::watch()?;
+    let busy = load();
     let stage = Stage::create()?;
     let mut lines = vec![];
     for row in ROWS {
@@ -132,7 +133,16 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         "Ratios: median of {} rounds, each against the same workload alone in that round.",
         arguments.rounds
     );
+    if busy > 0.5 {
+        println!("Other work ran on this machine (load {busy:.1} at the start): take the ratios with care.");
+    }
     Ok(())
+}
+
+/// Mean number of runnable tasks in the last minute, before we add ours.
+fn load() -> f64 {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
 }
 
 fn table(lines: &[Line]) -> String {

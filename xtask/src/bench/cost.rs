@@ -42,11 +42,12 @@ pub(super) fn measure(stage: &Stage, rounds: u32) -> Result<Vec<Line>> {
         .collect();
     for round in 1..=rounds {
         step(&format!("  round {round} of {rounds}"));
-        let mut alone = vec![];
-        for workload in WORKLOADS {
-            alone.push(workload.run(stage).with_context(|| format!("{} alone", workload.name))?);
-        }
         for condition in CONDITIONS {
+            // Right before, so that whatever else this machine does weighs on both alike.
+            let mut alone = vec![];
+            for workload in WORKLOADS {
+                alone.push(workload.run(stage).with_context(|| format!("{} alone", workload.name))?);
+            }
             let series = all.iter_mut().filter(|series| series.condition == condition);
             one_round(stage, condition, series.zip(&alone));
             crate::interrupt::check()?;

@@ -127,18 +127,17 @@ impl Stage {
         Ok(running)
     }
 
-    /// `detector run` with a configuration, once it has logged its first line.
+    /// `detector run` with a configuration, once it says that it watches.
     pub(super) fn daemon(&self, name: &str, agent: &str, more: &str) -> Result<Guarded> {
         let config = self.file(&format!("{name}.toml"));
-        let (alerts, store) = (self.file(&format!("{name}.jsonl")), self.file(&format!("{name}.db")));
+        let alerts = self.file(&format!("{name}.jsonl"));
         let text = format!(
-            "[[agent]]\nname = \"bench\"\ncgroup = \"{agent}\"\n[sinks.file]\npath = \"{}\"\n[store]\npath = \"{}\"\n{more}",
+            "[[agent]]\nname = \"bench\"\ncgroup = \"{agent}\"\n[sinks.file]\npath = \"{}\"\n{more}",
             alerts.display(),
-            store.display(),
         );
         fs::write(&config, text)?;
         let mut command = Command::new(place::release("detector")?);
         command.args(["run", "--config"]).arg(&config).stdout(std::process::Stdio::null());
-        self.start(name, &mut command, |running| !running.last_words().is_empty())
+        self.start(name, &mut command, |running| running.last_words().contains("watching"))
     }
 }
