@@ -24,10 +24,12 @@ pub const CGROUPS: u32 = 65_536;
 pub const TASKS: u32 = 65_536;
 /// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.
 pub const LRU: u32 = 16_384;
-/// Nanoseconds in which the urgent ring wakes userspace at most once.
-pub const URGENT_WINDOW: u64 = 500_000;
-/// Nanoseconds in which the bulk ring wakes userspace at most once.
-pub const BULK_WINDOW: u64 = 2_000_000;
+/// Nanoseconds in which the rings wake userspace at most once. Whoever was woken looks again every
+/// [`LOOK`] for at least this long after the last record, so a record without a wake-up waits one look.
+/// A wake-up costs the watched task an interrupt (some 20 µs in a virtual machine), a look costs it nothing.
+pub const WAKE_WINDOW: u64 = 10_000_000;
+/// Nanoseconds between two looks into the rings while something happens.
+pub const LOOK: u64 = 1_000_000;
 /// Nanoseconds in which datagrams of one socket to one address are reported once.
 pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.

@@ -147,6 +147,8 @@ offsets! {
     sock_saddr6 = "sock.__sk_common.skc_v6_rcv_saddr";
     /// Socket cookie; 0 until somebody asked for it.
     sock_cookie = "sock.__sk_common.skc_cookie";
+    /// Control group of a socket; kernels before 5.15 keep it tagged in a union, which is not understood.
+    sock_cgroup = "sock.sk_cgrp_data.cgroup";
     /// Pending error, errno.
     sock_err = "sock.sk_err";
     /// Transport protocol.

@@ -14,7 +14,7 @@ pub enum Kind {
     Exit = 4,
     /// connect(2) was asked for: [`Socket`].
     Connect = 5,
-    /// A TCP connect succeeded or failed: [`Socket`].
+    /// A TCP connect succeeded or failed: [`Socket`]. The header names no process; the cookie does.
     ConnectResult = 6,
     /// A datagram goes to an address of its own: [`Socket`].
     Send = 7,
@@ -294,24 +294,6 @@ pub struct Tag {
     pub left: u32,
 }
 
-/// What the kernel remembers of an outgoing socket.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SocketOwner {
-    /// Start of the process.
-    pub start: u64,
-    /// Its control group.
-    pub cgroup: u64,
-    /// Process id.
-    pub pid: u32,
-    /// Thread id.
-    pub tid: u32,
-    /// Agent.
-    pub agent: u32,
-    /// User id.
-    pub uid: u32,
-}
-
 /// Key of the open dedupe.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -349,7 +331,6 @@ const _: () = {
     assert!(size_of::<Socket>() == 56);
     assert!(size_of::<File>() == 32);
     assert!(size_of::<Cgroup>() == 32);
-    assert!(size_of::<SocketOwner>() == 32);
     assert!(size_of::<OpenKey>() == 16);
 };
 

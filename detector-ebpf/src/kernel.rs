@@ -21,6 +21,14 @@ macro_rules! at {
     }};
 }
 
+macro_rules! field {
+    ($base:expr, $field:ident) => {{
+        // SAFETY: as in `at!`.
+        let offset = unsafe { read_volatile(&raw const OFFSETS.$field) };
+        load($base, offset as usize)
+    }};
+}
+
 macro_rules! inside {
     ($base:expr, $field:ident) => {{
         // SAFETY: as in `at!`.
@@ -310,7 +318,7 @@ impl Cgroup {
     }
 }
 
-/// A socket.
+/// A socket, as a typed BTF pointer: its fields are read without helper calls.
 #[derive(Clone, Copy)]
 pub struct Sock(pub *const u8);
 
@@ -318,38 +326,38 @@ impl Sock {
     /// Address family.
     #[inline(always)]
     pub fn family(self) -> u16 {
-        at!(self.0, sock_family)
+        field!(self.0, sock_family)
     }
 
-    /// Transport protocol; kernels before 5.6 keep it as a bit field of 8 bits at the same name.
+    /// Transport protocol.
     #[inline(always)]
     pub fn protocol(self) -> u16 {
-        at!(self.0, sock_protocol)
+        field!(self.0, sock_protocol)
     }
 
     /// Remote port, host order.
     #[inline(always)]
     pub fn remote_port(self) -> u16 {
-        let port: u16 = at!(self.0, sock_dport);
+        let port: u16 = field!(self.0, sock_dport);
         u16::from_be(port)
     }
 
     /// Local port, host order.
     #[inline(always)]
     pub fn local_port(self) -> u16 {
-        at!(self.0, sock_num)
+        field!(self.0, sock_num)
     }
 
     /// Remote address; IPv4 in the first four bytes.
     #[inline(always)]
     pub fn remote(self) -> [u8; 16] {
-        if self.family() == AF_INET6 { at!(self.0, sock_daddr6) } else { widen(at!(self.0, sock_daddr)) }
+        if self.family() == AF_INET6 { at!(self.0, sock_daddr6) } else { widen(field!(self.0, sock_daddr)) }
     }
 
     /// Local address; IPv4 in the first four bytes.
     #[inline(always)]
     pub fn local(self) -> [u8; 16] {
-        if self.family() == AF_INET6 { at!(self.0, sock_saddr6) } else { widen(at!(self.0, sock_saddr)) }
+        if self.family() == AF_INET6 { at!(self.0, sock_saddr6) } else { widen(field!(self.0, sock_saddr)) }
     }
 
     /// Cookie; 0 until somebody asked for it.
@@ -361,7 +369,13 @@ impl Sock {
     /// Pending error.
     #[inline(always)]
     pub fn error(self) -> u32 {
-        at!(self.0, sock_err)
+        field!(self.0, sock_err)
+    }
+
+    /// Id of the control group that it was made in.
+    #[inline(always)]
+    pub fn cgroup(self) -> u64 {
+        Cgroup(at!(self.0, sock_cgroup)).id()
     }
 }
 
@@ -375,9 +389,9 @@ pub fn widen(address: u32) -> [u8; 16] {
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
-/// The eight bytes at a typed BTF pointer plus a constant, read without a helper call.
+/// The value at a typed BTF pointer plus a constant, read without a helper call.
 #[inline(always)]
-pub fn load(pointer: *const u64, index: usize) -> u64 {
+pub fn load<T: Plain>(pointer: *const u8, offset: usize) -> T {
     // SAFETY: the verifier knows the pointer's BTF type and checks the field at this offset.
-    unsafe { read_volatile(pointer.wrapping_add(index)) }
+    unsafe { read_volatile(pointer.wrapping_add(offset).cast()) }
 }

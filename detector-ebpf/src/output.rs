@@ -1,7 +1,7 @@
 //! Writes records: two rings, the scratch buffer for long ones, counts of what was lost.
 //!
-//! A ring wakes userspace at most once in a window; userspace goes on looking for some windows after
-//! it woke, so nothing waits longer than one window and a storm costs few wake-ups.
+//! The rings wake userspace at most once in a window; userspace goes on looking for a window after it
+//! found something, so nothing waits longer than one look and a storm costs few wake-ups.
 
 use core::cell::UnsafeCell;
 
@@ -30,8 +30,7 @@ static LOST: HashMap<LossKey, u64> = HashMap::with_max_entries(16_384, 0);
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-static URGENT_WOKEN: Moment = Moment(UnsafeCell::new(0));
-static BULK_WOKEN: Moment = Moment(UnsafeCell::new(0));
+static WOKEN: Moment = Moment(UnsafeCell::new(0));
 
 /// A time that any CPU may read and write; aligned words are never torn.
 struct Moment(UnsafeCell<u64>);
@@ -183,14 +182,13 @@ fn ring(lane: Lane) -> &'static RingBuf {
 
 #[inline(always)]
 fn wake(lane: Lane, now: u64) -> u64 {
-    let (woken, window) = match lane {
-        Lane::Urgent => (&URGENT_WOKEN, limits::URGENT_WINDOW),
-        Lane::Bulk => (&BULK_WOKEN, limits::BULK_WINDOW),
-        Lane::UrgentLazy | Lane::BulkLazy => return u64::from(BPF_RB_NO_WAKEUP),
+    let lazy = match lane {
+        Lane::Urgent | Lane::Bulk => false,
+        Lane::UrgentLazy | Lane::BulkLazy => true,
     };
-    if now.wrapping_sub(woken.get()) < window {
+    if lazy || now.wrapping_sub(WOKEN.get()) < limits::WAKE_WINDOW {
         return u64::from(BPF_RB_NO_WAKEUP);
     }
-    woken.set(now);
+    WOKEN.set(now);
     u64::from(BPF_RB_FORCE_WAKEUP)
 }

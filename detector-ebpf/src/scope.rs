@@ -59,6 +59,13 @@ pub fn watched_or_inside() -> Option<Actor> {
     watched()
 }
 
+/// The current process, if it is watched and left every watched control group.
+#[inline(always)]
+pub fn watched_outside() -> Option<Actor> {
+    let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    if tag(pid)?.left == 0 { None } else { watched() }
+}
+
 /// The current process, watched or not.
 #[inline(always)]
 pub fn anyone() -> Actor {

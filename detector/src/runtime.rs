@@ -24,7 +24,7 @@ pub use core::Core;
 
 /// How often the core is told that time goes on, and losses are read.
 const TICK: Duration = Duration::from_secs(1);
-/// How many windows without a record it takes until the rings are slept on.
+/// How many looks that find nothing mean that the rings are empty.
 const QUIET: u32 = 2;
 
 /// What the rim asks of the ring thread.
@@ -123,10 +123,14 @@ impl Engine {
     pub fn run(mut self) -> io::Result<Core> {
         let mut quiet = 0;
         let mut last_tick = Instant::now();
+        let mut last_event = Instant::now();
         let mut stopping = false;
         loop {
             let drained = self.drain();
             quiet = if drained == 0 { quiet + 1 } else { 0 };
+            if drained > 0 {
+                last_event = Instant::now();
+            }
             if last_tick.elapsed() >= TICK {
                 last_tick = Instant::now();
                 self.tick();
@@ -145,14 +149,14 @@ impl Engine {
                 self.tick();
                 return Ok(self.core);
             }
-            let timeout = if quiet > QUIET && !stopping {
-                TICK.saturating_sub(last_tick.elapsed())
-            } else if drained == 0 {
-                Rings::window()
+            if drained >= Rings::BATCH {
+                continue;
+            }
+            if stopping || last_event.elapsed() < Rings::awake() {
+                Rings::rest(self.wake.as_fd())?;
             } else {
-                Duration::ZERO
-            };
-            self.rings.wait(self.wake.as_fd(), timeout)?;
+                self.rings.wait(self.wake.as_fd(), TICK.saturating_sub(last_tick.elapsed()))?;
+            }
             let _ = rustix::io::read(&self.wake, &mut [0_u8; 8]);
         }
     }

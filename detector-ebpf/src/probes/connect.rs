@@ -2,29 +2,23 @@
 //!
 //! Runs inside connect(2), after the kernel copied the address and before a packet leaves, for every
 //! task of the control groups that it is attached to and for no other. The result of a TCP connect
-//! follows from [`super::socket_state`]. Cost: about half a microsecond a connect. Slips past: raw and
+//! follows from [`super::socket_state`], which knows the socket by the cookie that is asked for here.
+//! Cost: about half a microsecond a connect. Slips past: raw and
 //! packet sockets; a watched process outside the attached groups, whose TCP `socket_state` reports.
 
 use core::mem::offset_of;
 
 use aya_ebpf::bindings::bpf_sock_addr;
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
-use aya_ebpf::macros::{cgroup_sock_addr, map};
-use aya_ebpf::maps::LruHashMap;
+use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::programs::SockAddrContext;
-use detector_common::limits;
-use detector_common::wire::{Kind, Socket, SocketOwner};
+use detector_common::wire::{Kind, Socket};
 
 use crate::kernel::{self, AF_INET6};
 use crate::output::{self, Lane};
 use crate::scope::{self, Actor};
 
-/// Who asked for a TCP connect whose result is awaited, by socket cookie.
-#[map]
-static SOCKETS: LruHashMap<u64, SocketOwner> = LruHashMap::with_max_entries(limits::LRU, 0);
-
 const AF_INET: u16 = 2;
-const IPPROTO_TCP: u16 = 6;
 const ALLOW: i32 = 1;
 
 /// Reports an IPv4 connect.
@@ -50,33 +44,9 @@ pub fn connect6(ctx: SockAddrContext) -> i32 {
 fn report(ctx: &SockAddrContext, actor: &Actor, family: u16, remote: [u8; 16]) {
     let cookie = cookie(ctx);
     let protocol = field(ctx.sock_addr, offset_of!(bpf_sock_addr, protocol)) as u16;
-    if protocol == IPPROTO_TCP {
-        remember(cookie, actor);
-    }
     let body =
         Socket { cookie, remote, remote_port: port(ctx.sock_addr), family, protocol, ..Socket::default() };
     output::emit(Lane::Bulk, Kind::Connect, actor, 0, body);
-}
-
-/// Remembers who connects, for the result.
-#[inline(always)]
-pub fn remember(cookie: u64, actor: &Actor) {
-    let Actor { pid, tid, start, agent, uid, cgroup } = *actor;
-    let _ = SOCKETS.insert(cookie, SocketOwner { start, cgroup, pid, tid, agent, uid }, 0);
-}
-
-/// Who connected with this socket.
-#[inline(always)]
-pub fn owner(cookie: u64) -> Option<Actor> {
-    // SAFETY: a copy is taken at once.
-    let SocketOwner { start, cgroup, pid, tid, agent, uid } = *unsafe { SOCKETS.get(cookie) }?;
-    Some(Actor { pid, tid, start, agent, uid, cgroup })
-}
-
-/// Forgets a socket.
-#[inline(always)]
-pub fn forget(cookie: u64) {
-    let _ = SOCKETS.remove(cookie);
 }
 
 /// The cookie of the socket that the program runs for.

@@ -2,19 +2,20 @@
 //!
 //! Hook: `inet_sock_set_state(const struct sock *sk, const int oldstate, const int newstate)`, BTF
 //! since 5.5. Fires for every TCP socket of the machine; all but three transitions leave at the first
-//! compare. The result of a connect often comes in softirq, when another task is current: the owner
-//! is found by the socket's cookie. It also reports the connects of watched processes that left their
-//! control group, which [`super::connect`] does not see. Slips past: TCP outside the kernel's stack.
+//! compare. The result of a connect often comes in softirq, when another task is current: whether the
+//! socket is an agent's is asked of the control group that it was made in, and userspace finds the
+//! process by the cookie of the connect. It also reports the connects of watched processes that left
+//! their control group, which [`super::connect`] does not see, without a result. Slips past: TCP
+//! outside the kernel's stack.
 
 use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::{Kind, Socket};
 
-use super::connect;
 use crate::kernel::Sock;
 use crate::output::{self, Lane};
-use crate::scope;
+use crate::scope::{self, Actor};
 
 const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
@@ -45,31 +46,27 @@ fn listen(sock: Sock) {
 
 #[inline(always)]
 fn begin(ctx: &BtfTracePointContext) {
-    let Some(actor) = scope::watched() else { return };
-    let sock = Sock(ctx.arg::<*const u8>(0));
-    let cookie = sock.cookie();
-    if cookie != 0 && connect::owner(cookie).is_some() {
-        return;
-    }
+    let Some(actor) = scope::watched_outside() else { return };
     // SAFETY: the argument is a trusted socket pointer (helper allowed here since 5.12).
     let cookie = unsafe { bpf_get_socket_cookie(ctx.arg::<*const u8>(0).cast_mut().cast()) };
-    connect::remember(cookie, &actor);
+    let sock = Sock(ctx.arg::<*const u8>(0));
     output::emit(Lane::Bulk, Kind::Connect, &actor, 0, Socket { cookie, ..body(sock) });
 }
 
 #[inline(always)]
 fn end(sock: Sock, new: i32) {
-    let cookie = sock.cookie();
-    if cookie == 0 {
+    // Nobody asked for the cookie of a socket that is no agent's.
+    if sock.cookie() == 0 {
         return;
     }
-    let Some(actor) = connect::owner(cookie) else { return };
-    connect::forget(cookie);
+    let cgroup = sock.cgroup();
+    let Some(agent) = scope::agent_of(cgroup) else { return };
     let errno = match (new, sock.error()) {
         (ESTABLISHED, _) => 0,
         (_, 0) => ECONNABORTED,
         (_, errno) => errno,
     };
+    let actor = Actor { pid: 0, tid: 0, start: 0, agent, uid: 0, cgroup };
     output::emit(Lane::BulkLazy, Kind::ConnectResult, &actor, 0, Socket { errno, ..body(sock) });
 }
 

@@ -68,7 +68,7 @@ const AT_FDCWD: u64 = -100_i32 as u32 as u64;
 
 /// The registers that hold syscall arguments, as words of x86-64's `struct pt_regs`.
 #[derive(Clone, Copy)]
-pub struct Arguments(*const u64);
+pub struct Arguments(*const u8);
 
 impl Arguments {
     /// Argument `n`, counted from 0.
@@ -82,19 +82,19 @@ impl Arguments {
             4 => 9,
             _ => 8,
         };
-        kernel::load(self.0, word)
+        kernel::load(self.0, word * 8)
     }
 
     #[inline(always)]
     fn number(self) -> u64 {
-        kernel::load(self.0, 15)
+        kernel::load(self.0, 15 * 8)
     }
 }
 
 /// Dispatches on the syscall number, then on the scope.
 #[btf_tracepoint(function = "sys_exit")]
 pub fn syscall(ctx: BtfTracePointContext) -> i32 {
-    let args = Arguments(ctx.arg::<*const u64>(0));
+    let args = Arguments(ctx.arg::<*const u8>(0));
     let number = args.number();
     if number != number::OPENAT && !is_served(number) {
         return 0;

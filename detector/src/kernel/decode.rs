@@ -18,6 +18,8 @@ pub use path::Resolver;
 
 /// Most execs whose chunks wait for their record.
 const PENDING: usize = 1024;
+/// Most connects whose result is awaited.
+const CONNECTS: usize = 16_384;
 const AF_INET6: u16 = 10;
 
 /// Puts records together to events.
@@ -25,8 +27,17 @@ pub struct Decoder {
     /// Nanoseconds from CLOCK_BOOTTIME to the Unix epoch.
     clock: u64,
     pending: HashMap<(u32, u64), Chunks>,
+    connects: HashMap<u64, Owner>,
     resolver: Resolver,
     malformed: u64,
+}
+
+/// Who asked for a connect: the kernel reports its result by the socket alone.
+#[derive(Clone, Copy)]
+struct Owner {
+    process: ProcessId,
+    thread: u32,
+    uid: u32,
 }
 
 #[derive(Default)]
@@ -38,7 +49,13 @@ struct Chunks {
 impl Decoder {
     /// A decoder; `clock` is what to add to CLOCK_BOOTTIME to get nanoseconds since the Unix epoch.
     pub fn new(clock: u64) -> Self {
-        Self { clock, pending: HashMap::new(), resolver: Resolver::default(), malformed: 0 }
+        Self {
+            clock,
+            pending: HashMap::new(),
+            connects: HashMap::new(),
+            resolver: Resolver::default(),
+            malformed: 0,
+        }
     }
 
     /// The clocks drifted apart.
@@ -104,16 +121,35 @@ impl Decoder {
             Kind::CgroupCreate => EventKind::CgroupCreate(cgroup_change(rest)?),
             Kind::CgroupRemove => EventKind::CgroupRemove(cgroup_change(rest)?),
         };
+        let Owner { process, thread, uid } = self.owner(&header, &kind);
         Ok(Some(Event {
             time: Nanos(header.time.saturating_add(self.clock)),
             received,
             agent: AgentId(header.agent),
-            process: process(header.pid, header.start),
-            thread: header.tid,
-            uid: header.uid,
+            process,
+            thread,
+            uid,
             cgroup: CgroupId(header.cgroup),
             kind,
         }))
+    }
+
+    /// Who acts: the header says it, but for the result of a connect, which whoever connected owns.
+    fn owner(&mut self, header: &Header, kind: &EventKind) -> Owner {
+        let owner = Owner { process: process(header.pid, header.start), thread: header.tid, uid: header.uid };
+        if let EventKind::Connect(flow) = kind
+            && flow.protocol == Protocol::Tcp
+        {
+            if self.connects.len() >= CONNECTS {
+                // Their results were lost; the kernel gives one to every connect in the end.
+                self.connects.clear();
+            }
+            self.connects.insert(flow.cookie, owner);
+        }
+        if let EventKind::ConnectResult(result) = kind {
+            return self.connects.remove(&result.flow.cookie).unwrap_or(owner);
+        }
+        owner
     }
 
     fn exec(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {

@@ -76,6 +76,7 @@ const SOCK: &[&str] = &[
     "sock_daddr",
     "sock_saddr",
     "sock_cookie",
+    "sock_cgroup",
     "sock_err",
     "sock_protocol",
 ];

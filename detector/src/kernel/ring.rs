@@ -1,7 +1,7 @@
 //! Drains the two rings in time order, and sleeps while there is nothing to drain.
 //!
-//! The kernel half wakes a ring at most once in a window. Whoever was woken goes on looking until two
-//! windows passed without a record, so a record that was written without a wake-up waits one window.
+//! The kernel half wakes userspace at most once in a window. Whoever found a record goes on looking
+//! for longer than that window, so a record that was written without a wake-up waits one look.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -14,9 +14,6 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use super::decode::Decoder;
 use crate::event::{Event, Nanos};
 
-/// Most records taken from one ring before the other is looked at.
-const BATCH: usize = 2048;
-
 /// The two rings.
 pub struct Rings {
     urgent: RingBuf<MapData>,
@@ -26,6 +23,9 @@ pub struct Rings {
 }
 
 impl Rings {
+    /// Most records taken from one ring before the other is looked at.
+    pub const BATCH: usize = 2048;
+
     /// From the maps.
     pub fn new(urgent: RingBuf<MapData>, bulk: RingBuf<MapData>) -> Self {
         Self { urgent, bulk, batch: Vec::new(), bulk_batch: Vec::new() }
@@ -65,14 +65,26 @@ impl Rings {
         }
     }
 
-    /// How long a record may lie in a ring without a wake-up.
-    pub fn window() -> Duration {
-        Duration::from_nanos(limits::URGENT_WINDOW)
+    /// Lets the rings be until the next look, or until `wake` becomes readable.
+    ///
+    /// # Errors
+    /// poll(2) fails.
+    pub fn rest(wake: BorrowedFd<'_>) -> io::Result<()> {
+        let look = Timespec { tv_sec: 0, tv_nsec: i64::try_from(limits::LOOK).unwrap_or(i64::MAX) };
+        match poll(&mut [PollFd::new(&wake, PollFlags::IN)], Some(&look)) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How long after the last record one has to go on looking before one may wait.
+    pub fn awake() -> Duration {
+        Duration::from_nanos(limits::WAKE_WINDOW + 2 * limits::LOOK)
     }
 }
 
 fn collect(ring: &mut RingBuf<MapData>, batch: &mut Vec<Event>, decoder: &mut Decoder, received: Nanos) {
-    for _ in 0..BATCH {
+    for _ in 0..Rings::BATCH {
         let Some(record) = ring.next() else { return };
         batch.extend(decoder.decode(&record, received));
     }
