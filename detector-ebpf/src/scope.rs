@@ -62,8 +62,7 @@ pub fn watched_or_inside() -> Option<Actor> {
 /// The current process, if it is watched and left every watched control group.
 #[inline(always)]
 pub fn watched_outside() -> Option<Actor> {
-    let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
-    if tag(pid)?.left == 0 { None } else { watched() }
+    if current_tag()?.left == 0 { None } else { watched() }
 }
 
 /// The current process, watched or not.
@@ -81,6 +80,12 @@ pub fn anyone() -> Actor {
             cgroup: cgroup(),
         }
     })
+}
+
+/// The tag of the current process.
+#[inline(always)]
+pub fn current_tag() -> Option<Tag> {
+    tag((bpf_get_current_pid_tgid() >> 32) as u32)
 }
 
 /// The tag of a process.

@@ -11,7 +11,7 @@ use detector_common::wire::{Fork, Kind, Tag};
 
 use crate::kernel::Task;
 use crate::output::{self, Lane};
-use crate::scope;
+use crate::scope::{self, Actor};
 
 /// Tags the child of a watched process and reports it.
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -21,19 +21,17 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
     if child.tid() != pid {
         return 0;
     }
-    let actor = scope::anyone();
-    let agent = if actor.agent != 0 {
-        actor.agent
-    } else {
-        match scope::agent_of(child.cgroup()) {
-            Some(agent) => agent,
+    let parent = scope::current_tag();
+    let (agent, left) = match parent {
+        Some(tag) => (tag.agent, tag.left),
+        None => match scope::agent_of(child.cgroup()) {
+            Some(agent) => (agent, 0),
             None => return 0,
-        }
+        },
     };
     let start = child.start();
-    let left = scope::tag(actor.pid).map_or(0, |tag| tag.left);
     scope::put_tag(pid, Tag { start, agent, left });
-    let actor = scope::Actor { agent, ..actor };
+    let actor = Actor { agent, ..scope::anyone() };
     output::emit(
         Lane::UrgentLazy,
         Kind::Fork,

@@ -13,7 +13,11 @@ use crate::rules::{RuleSet, fields as rule_fields};
 /// The configuration reference is made from the doc comments of the types that are parsed.
 const CONFIG_SOURCE: &str = include_str!("../config.rs");
 
-pub(super) fn write(out: &Path, mut command: clap::Command) -> anyhow::Result<ExitCode> {
+pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
+    let mut command = without_help(command);
+    let man = out.join("docs/man");
+    fs::create_dir_all(&man).with_context(|| format!("making {} failed", man.display()))?;
+    clap_mangen::generate_to(command.clone(), &man).context("writing the man pages failed")?;
     put(out, "rules/README.md", &catalogue()?)?;
     put(out, "docs/fields.md", &fields())?;
     put(out, "docs/config.md", &config())?;
@@ -22,11 +26,12 @@ pub(super) fn write(out: &Path, mut command: clap::Command) -> anyhow::Result<Ex
         clap_complete::generate(shell, &mut command, "detector", &mut script);
         put(out, &format!("docs/completions/detector.{shell}"), &String::from_utf8(script)?)?;
     }
-    let man = out.join("docs/man");
-    fs::create_dir_all(&man).with_context(|| format!("making {} failed", man.display()))?;
-    clap_mangen::generate_to(command.disable_help_subcommand(true), &man)
-        .context("writing the man pages failed")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The command without `help` as a command of its own, at every depth: its pages would say nothing new.
+fn without_help(command: clap::Command) -> clap::Command {
+    command.disable_help_subcommand(true).mut_subcommands(without_help)
 }
 
 fn put(out: &Path, name: &str, text: &str) -> anyhow::Result<()> {

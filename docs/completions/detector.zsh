@@ -1,0 +1,266 @@
+#compdef detector
+
+autoload -U is-at-least
+
+_detector() {
+    typeset -A opt_args
+    typeset -a _arguments_options
+    local ret=1
+
+    if is-at-least 5.2; then
+        _arguments_options=(-s -S -C)
+    else
+        _arguments_options=(-s -C)
+    fi
+
+    local context curcontext="$curcontext" state line
+    _arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector_commands" \
+"*::: :->detector" \
+&& ret=0
+    case $state in
+    (detector)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-command-$line[1]:"
+        case $line[1] in
+            (run)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file]:FILE:_files' \
+'--record=[Record what the sensors see, too]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(wrap)
+_arguments "${_arguments_options[@]}" : \
+'--name=[What alerts call the agent; the command'\''s name otherwise]:NAME:_default' \
+'--alerts=[Write alerts as JSON lines to this file, \`-\` for standard output]:FILE:_files' \
+'--show=[Least level that is shown on standard error]:LEVEL:((informational\:"Worth knowing, nothing more"
+low\:"Odd, mostly harmless"
+medium\:"Worth a look today"
+high\:"Worth a look now"
+critical\:"Worth waking a person"))' \
+'--config=[Configuration file, for rules, sinks and kernel settings]:FILE:_files' \
+'--record=[Record what the sensors see, too]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-q[Show nothing on standard error]' \
+'--quiet[Show nothing on standard error]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'*::command -- The command and its arguments:_default' \
+&& ret=0
+;;
+(replay)
+_arguments "${_arguments_options[@]}" : \
+'*--rules=[Rules from this file or directory, beside the built-in ones; may be given again]:DIR:_files' \
+'--alerts=[Where alerts go; \`-\` is standard output]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--no-builtin[Leave the built-in rules out]' \
+'--stats[Print events, seconds and events a second to standard error]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::files -- Recordings, each replayed on its own:_files' \
+&& ret=0
+;;
+(record)
+_arguments "${_arguments_options[@]}" : \
+'-o+[Recording to write]:FILE:_files' \
+'--output=[Recording to write]:FILE:_files' \
+'--config=[Configuration file that names the agents]:FILE:_files' \
+'--name=[What the agent is called, with a command]:NAME:_default' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::command -- A command to run and record:_default' \
+&& ret=0
+;;
+(rules)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+":: :_detector__subcmd__rules_commands" \
+"*::: :->rules" \
+&& ret=0
+
+    case $state in
+    (rules)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-rules-command-$line[1]:"
+        case $line[1] in
+            (check)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::paths -- Rule files and directories, beside the built-in rules:_files' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON array instead of a table]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::paths -- Rule files and directories, beside the built-in rules:_files' \
+&& ret=0
+;;
+(show)
+_arguments "${_arguments_options[@]}" : \
+'*--rules=[Rule files and directories, beside the built-in rules]:PATHS:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':rule -- Id, beginning of an id, title, or file name without ending:_default' \
+&& ret=0
+;;
+(test)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::paths -- Rule files and directories; the built-in rules where none is given:_files' \
+&& ret=0
+;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+'--event=[The event\: a JSON object of Sigma fields, or a file with one]:EVENT:_default' \
+'*--rules=[Rule files and directories, beside the built-in rules]:PATHS:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':rule -- Id, beginning of an id, title, or file name without ending:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+(completions)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+':shell -- Shell:(bash elvish fish powershell zsh)' \
+&& ret=0
+;;
+(docs)
+_arguments "${_arguments_options[@]}" : \
+'--out=[Directory]:OUT:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+}
+
+(( $+functions[_detector_commands] )) ||
+_detector_commands() {
+    local commands; commands=(
+'run:Watch the agents of a configuration until told to stop' \
+'wrap:Run a command as an agent\: in a control group of its own, watched from its first instruction' \
+'replay:Judge recordings again, on any machine, without root or kernel' \
+'record:Record what the sensors see' \
+'rules:Check, list, show, test and explain rules' \
+'doctor:Say what this kernel and these privileges allow, and what is not covered' \
+'completions:Print shell completions' \
+'docs:Write the generated documents\: references, completions, man pages' \
+    )
+    _describe -t commands 'detector commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__completions_commands] )) ||
+_detector__subcmd__completions_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector completions commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__docs_commands] )) ||
+_detector__subcmd__docs_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector docs commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__doctor_commands] )) ||
+_detector__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector doctor commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__record_commands] )) ||
+_detector__subcmd__record_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector record commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__replay_commands] )) ||
+_detector__subcmd__replay_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector replay commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules_commands] )) ||
+_detector__subcmd__rules_commands() {
+    local commands; commands=(
+'check:Say whether rules can be used, and what is wrong with those that cannot' \
+'list:List the rules that judge' \
+'show:Print a rule' \
+'test:Run the exemplars inside the rules' \
+'explain:Say why a rule matches an event, or does not' \
+    )
+    _describe -t commands 'detector rules commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules__subcmd__check_commands] )) ||
+_detector__subcmd__rules__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector rules check commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules__subcmd__explain_commands] )) ||
+_detector__subcmd__rules__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector rules explain commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules__subcmd__list_commands] )) ||
+_detector__subcmd__rules__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector rules list commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules__subcmd__show_commands] )) ||
+_detector__subcmd__rules__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector rules show commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules__subcmd__test_commands] )) ||
+_detector__subcmd__rules__subcmd__test_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector rules test commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__run_commands] )) ||
+_detector__subcmd__run_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector run commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__wrap_commands] )) ||
+_detector__subcmd__wrap_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector wrap commands' commands "$@"
+}
+
+if [ "$funcstack[1]" = "_detector" ]; then
+    _detector "$@"
+else
+    compdef _detector detector
+fi
