@@ -28,7 +28,7 @@ const USAGE: u8 = 2;
 /// It watches what agents execute, connect to and write, judges it by Sigma rules, and alerts. It does
 /// not change what an agent does.
 #[derive(Debug, Parser)]
-#[command(name = "detector", version, max_term_width = 100)]
+#[command(name = "detector", version, propagate_version = true, max_term_width = 100)]
 struct Cli {
     /// What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug
     #[arg(long, global = true, env = "DETECTOR_LOG", value_name = "FILTER")]
@@ -39,17 +39,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch the agents of a configuration until told to stop
     Run(run::Args),
-    /// Run a command as an agent: in a control group of its own, watched from its first instruction
     Wrap(wrap::Args),
-    /// Judge recordings again, on any machine, without root or kernel
     Replay(replay::Args),
-    /// Record what the sensors see
     Record(record::Args),
-    /// Check, list, show, test and explain rules
     Rules(rules::RulesArgs),
-    /// Say what this kernel and these privileges allow, and what is not covered
     Doctor(doctor::Args),
     /// Print shell completions
     Completions {

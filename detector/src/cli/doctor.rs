@@ -11,7 +11,9 @@ use crate::kernel::cgroup::{Cgroups, mounts};
 use crate::kernel::hook::{Attach, HOOKS, Hook, When};
 use crate::kernel::sensor::{self, Sensor};
 
-/// Says what is covered here, by which hook, and what slips past it. Ends with status 1 where the
+/// Say what this kernel and these privileges allow, and what is not covered
+///
+/// It names the hook that serves each event, and what slips past it. Ends with status 1 where the
 /// detector cannot run at all. As root it loads each probe to see; otherwise it says what it could not try.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {

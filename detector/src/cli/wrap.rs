@@ -22,7 +22,8 @@ use crate::sinks::human::Colour;
 /// Control group below which each wrapped command gets its own.
 const PARENT: &str = "/detector.wrap";
 
-/// Runs COMMAND in a control group of its own that is watched before COMMAND's first instruction.
+/// Run a command as an agent: in a control group of its own, watched from its first instruction
+///
 /// Alerts are shown on standard error. Signals go to COMMAND, and its exit status becomes ours: 128
 /// plus the signal, where a signal ended it.
 #[derive(Debug, clap::Args)]
