@@ -379,6 +379,32 @@ impl Sock {
     }
 }
 
+/// The word at `offset` of a program's context, in one load as the verifier wants it.
+#[inline(always)]
+pub fn context_word<C>(context: *const C, offset: usize) -> u32 {
+    // SAFETY: the verifier checks the access to the context.
+    unsafe { read_volatile(context.cast::<u8>().wrapping_add(offset).cast()) }
+}
+
+/// The four words at `offset` of a program's context, as an IPv6 address.
+#[inline(always)]
+pub fn context_address<C>(context: *const C, offset: usize) -> [u8; 16] {
+    let mut address = [0; 16];
+    for (word, bytes) in address.chunks_exact_mut(4).enumerate() {
+        bytes.copy_from_slice(&context_word(context, offset + word * 4).to_ne_bytes());
+    }
+    address
+}
+
+/// Cookie of the socket behind a program's context or a trusted socket pointer; made if there is none.
+#[inline(always)]
+pub fn cookie<C>(context: *const C) -> u64 {
+    // SAFETY: the verifier checks what the pointer is (5.12 for socket pointers of tracing programs).
+    unsafe { generated::bpf_get_socket_cookie(context.cast_mut().cast()) }
+}
+
+/// Linux's number of IPv4.
+pub const AF_INET: u16 = 2;
 /// Linux's number of IPv6.
 pub const AF_INET6: u16 = 10;
 

@@ -1,8 +1,8 @@
 //! The kernel half of detector: small programs that report what agents do.
 //!
 //! Each file of `probes/` is one hook. [`kernel`] reads kernel structs at offsets that userspace
-//! resolved, [`scope`] decides whether a task is watched, [`path`] resolves paths, [`output`] writes
-//! records. Only [`kernel`], [`path`] and [`output`] contain unsafe code.
+//! resolved, [`scope`] decides whether a task is watched, [`path`] resolves paths, [`recent`] drops what
+//! repeats, [`output`] writes records. These hold the unsafe code, probes call them.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -11,6 +11,7 @@ mod kernel;
 mod output;
 mod path;
 mod probes;
+mod recent;
 mod scope;
 
 #[cfg(not(test))]

@@ -12,6 +12,7 @@ use detector_common::wire::{File as Body, Kind, OpenKey, flag};
 use crate::kernel::{File, Path, Task};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
+use crate::recent;
 use crate::scope::Actor;
 
 /// When a process was last reported to open an inode for writing.
@@ -53,13 +54,10 @@ pub fn opened(actor: &Actor, fd: u32) {
         return;
     }
     let key = OpenKey { inode: inode.number(), dev: inode.device(), pid: actor.pid };
-    let now = output::now();
-    // SAFETY: a copy is taken at once.
-    let seen = unsafe { OPENS.get(key) }.copied();
-    if !created && seen.is_some_and(|last| now.wrapping_sub(last) < limits::DEDUPE_WINDOW) {
+    // A file that was created is reported whatever went before under its inode number.
+    if recent::is_repeat(&OPENS, &key, output::now(), limits::DEDUPE_WINDOW) && !created {
         return;
     }
-    let _ = OPENS.insert(key, now, 0);
     report(actor, Kind::FileOpen, file, u32::from(inode.mode()), if created { flag::CREATED } else { 0 });
 }
 

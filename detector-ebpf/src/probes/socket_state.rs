@@ -8,12 +8,11 @@
 //! their control group, which [`super::connect`] does not see, without a result. Slips past: TCP
 //! outside the kernel's stack.
 
-use aya_ebpf::helpers::generated::bpf_get_socket_cookie;
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::{Kind, Socket};
 
-use crate::kernel::Sock;
+use crate::kernel::{self, Sock};
 use crate::output::{self, Lane};
 use crate::scope::{self, Actor};
 
@@ -47,8 +46,7 @@ fn listen(sock: Sock) {
 #[inline(always)]
 fn begin(ctx: &BtfTracePointContext) {
     let Some(actor) = scope::watched_outside() else { return };
-    // SAFETY: the argument is a trusted socket pointer (helper allowed here since 5.12).
-    let cookie = unsafe { bpf_get_socket_cookie(ctx.arg::<*const u8>(0).cast_mut().cast()) };
+    let cookie = kernel::cookie(ctx.arg::<*const u8>(0));
     let sock = Sock(ctx.arg::<*const u8>(0));
     output::emit(Lane::Bulk, Kind::Connect, &actor, 0, Socket { cookie, ..body(sock) });
 }
