@@ -29,7 +29,7 @@ pub const LRU: u32 = 16_384;
 /// A wake-up costs the watched task an interrupt (some 20 µs in a virtual machine), a look costs it nothing.
 pub const WAKE_WINDOW: u64 = 10_000_000;
 /// Nanoseconds between two looks into the rings while something happens.
-pub const LOOK: u64 = 1_000_000;
+pub const LOOK: u64 = 400_000;
 /// Nanoseconds in which datagrams of one socket to one address are reported once.
 pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.

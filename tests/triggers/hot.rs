@@ -1,8 +1,11 @@
 //! Tight loops whose time per turn `cargo xtask bench` compares.
 
 use std::env;
-use std::fs::{File, OpenOptions};
+use std::ffi::CString;
+use std::fs::{self, File, OpenOptions};
 use std::net::TcpStream;
+use std::os::unix::ffi::OsStringExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -67,15 +70,21 @@ pub(crate) fn command(words: Words<'_>) -> Result<Value> {
     Ok(took(began, count))
 }
 
-/// Spawns at a rate for some seconds; says how many it came to.
+/// Spawns at a rate for some seconds; says how many it came to. What it spawns is the smallest program
+/// there is, since the dynamic loader alone takes longer than many processors have time for.
 pub(crate) fn exec_rate(words: Words<'_>) -> Result<Value> {
+    let directory = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let program = directory.path().join("smallest");
+    fs::write(&program, smallest_program())?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    let program = CString::new(program.into_os_string().into_vec())?;
     let (rate, seconds): (u32, u32) = (parsed(words, 0)?, parsed(words, 1)?);
     let (began, total) = (Instant::now(), rate.saturating_mul(seconds));
     let gap = Duration::from_secs(1) / rate.max(1);
     let mut running: Vec<Pid> = vec![];
     let mut done = 0;
     while done < total && began.elapsed() < Duration::from_secs(u64::from(seconds)) {
-        running.push(spawn_true()?);
+        running.push(spawn(&program, &[c"smallest"])?);
         done += 1;
         // A few at once, so that both processors have something to do.
         if running.len() >= 4 {
@@ -91,6 +100,34 @@ pub(crate) fn exec_rate(words: Words<'_>) -> Result<Value> {
     }
     let took = began.elapsed();
     Ok(json!({ "execs": done, "per_second": f64::from(done) / took.as_secs_f64() }))
+}
+
+/// An x86-64 ELF file of 132 bytes that exits with status 0.
+fn smallest_program() -> Vec<u8> {
+    const BASE: u64 = 0x40_0000;
+    const HEADERS: u64 = 64 + 56;
+    // mov eax, 60 (exit); xor edi, edi; syscall
+    const CODE: [u8; 9] = [0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05];
+    let size = HEADERS + CODE.len() as u64;
+    let mut file = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0".to_vec();
+    let mut put = |bytes: &[u8]| file.extend_from_slice(bytes);
+    put(&2_u16.to_le_bytes()); // executable
+    put(&62_u16.to_le_bytes()); // x86-64
+    put(&1_u32.to_le_bytes());
+    put(&(BASE + HEADERS).to_le_bytes()); // entry point
+    put(&64_u64.to_le_bytes()); // program headers
+    put(&0_u64.to_le_bytes()); // no section headers
+    put(&0_u32.to_le_bytes());
+    for half in [64_u16, 56, 1, 0, 0, 0] {
+        put(&half.to_le_bytes());
+    }
+    put(&1_u32.to_le_bytes()); // load
+    put(&5_u32.to_le_bytes()); // readable, executable
+    for long in [0, BASE, BASE, size, size, 0x1000] {
+        put(&long.to_le_bytes());
+    }
+    put(&CODE);
+    file
 }
 
 fn spawn_true() -> Result<Pid> {
