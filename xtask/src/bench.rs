@@ -11,10 +11,8 @@ mod replay;
 mod stage;
 mod workload;
 
-use std::env;
-use std::os::unix::process::CommandExt as _;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::interrupt;
 use crate::root::Root;
@@ -102,15 +100,9 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         setup::ensure(&[Purpose::Build, Purpose::Live])?;
         crate::build::release(&["detector", "detector-tests"])?;
     }
-    let root = Root::find()?;
-    if root != Root::Already {
-        step("loading probes needs root: going on through sudo");
-        let own = env::current_exe()?.display().to_string();
-        let rounds = arguments.rounds.to_string();
-        let mut again = root.command(&own);
-        again.args(["bench", "--built", "--rounds", &rounds]).args(&arguments.filter);
-        return Err(again.exec()).context("cannot start sudo");
-    }
+    let rounds = arguments.rounds.to_string();
+    let words = ["bench", "--built", "--rounds", &rounds].into_iter().chain(arguments.filter.as_deref());
+    Root::become_it(words)?;
     interrupt::watch()?;
     let busy = load();
     let stage = Stage::create()?;

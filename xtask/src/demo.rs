@@ -9,9 +9,7 @@ mod scratch;
 mod sshd;
 mod table;
 
-use std::env;
 use std::fs;
-use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -51,13 +49,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
         setup::ensure(&[Purpose::Build, Purpose::Live])?;
         crate::build::release(&["detector", "detector-tests"])?;
     }
-    let root = Root::find()?;
-    if root != Root::Already {
-        step("loading probes needs root: going on through sudo");
-        let own = env::current_exe()?.display().to_string();
-        let error = root.command(&own).args(["demo", "--built"]).exec();
-        return Err(error).context("cannot start sudo");
-    }
+    Root::become_it(["demo", "--built"])?;
     interrupt::watch()?;
     show(arguments)
 }

@@ -1,12 +1,14 @@
 //! Root, where a task needs it: by being it, or by sudo.
 
 use std::env;
+use std::ffi::OsStr;
 use std::io::IsTerminal as _;
+use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-use crate::shell::{succeeds, which};
+use crate::shell::{step, succeeds, which};
 
 /// How this machine lets us be root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,17 @@ impl Root {
         bail!(
             "this needs root, and sudo asks for a password without a terminal: run `sudo -v`, then this again"
         )
+    }
+
+    /// Goes on as root: returns where we are, becomes `cargo xtask WORDS…` through sudo where we are not.
+    pub(crate) fn become_it<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Result<()> {
+        let root = Self::find()?;
+        if root == Self::Already {
+            return Ok(());
+        }
+        step("loading probes needs root: going on through sudo");
+        let own = env::current_exe()?.display().to_string();
+        Err(root.command(&own).args(words).exec()).context("cannot start sudo")
     }
 
     /// Words that stand before a command to run it as root, environment and PATH kept.

@@ -18,14 +18,13 @@ enum Condition {
     Watched,
     Unwatched,
     Idle,
-    /// A probe at every syscall's exit that does nothing: what this kernel's tier of file events costs
-    /// whoever uses it.
-    Floor,
+    /// A probe at every syscall's exit that does nothing: what being there costs whoever uses it.
+    Empty,
     Bpftrace,
 }
 
 const CONDITIONS: [Condition; 5] =
-    [Condition::Watched, Condition::Unwatched, Condition::Idle, Condition::Floor, Condition::Bpftrace];
+    [Condition::Watched, Condition::Unwatched, Condition::Idle, Condition::Empty, Condition::Bpftrace];
 
 /// Ratios of one workload under one condition, or why there are none.
 struct Series {
@@ -87,7 +86,7 @@ fn hold(stage: &Stage, condition: Condition) -> Result<Option<Guarded>> {
         Condition::Watched => None,
         Condition::Unwatched => Some(stage.watch_elsewhere()?),
         Condition::Idle => Some(stage.daemon("idle", "/no-such-group-*", "")?),
-        Condition::Floor => Some(bpftrace(stage, EMPTY)?),
+        Condition::Empty => Some(bpftrace(stage, EMPTY)?),
         Condition::Bpftrace => Some(bpftrace(stage, SCRIPT)?),
     })
 }
@@ -95,7 +94,7 @@ fn hold(stage: &Stage, condition: Condition) -> Result<Option<Guarded>> {
 fn run(stage: &Stage, workload: &Workload, condition: Condition) -> Result<f64> {
     match condition {
         Condition::Watched => nanoseconds(&mut stage.wrapped(&workload.command_line(stage))?),
-        Condition::Unwatched | Condition::Idle | Condition::Floor | Condition::Bpftrace => {
+        Condition::Unwatched | Condition::Idle | Condition::Empty | Condition::Bpftrace => {
             workload.run(stage)
         }
     }
@@ -140,7 +139,7 @@ fn line(series: &Series) -> Line {
         Condition::Watched => format!("{}, watched", workload.name),
         Condition::Unwatched => format!("{}, another cgroup watched", workload.name),
         Condition::Idle => format!("{}, no agent exists", workload.name),
-        Condition::Floor => format!("{}, an empty probe at sys_exit", workload.name),
+        Condition::Empty => format!("{}, bpftrace with an empty probe at sys_exit", workload.name),
         Condition::Bpftrace => format!("{}, bpftrace", workload.name),
     };
     if let Some(error) = failed {
@@ -151,7 +150,8 @@ fn line(series: &Series) -> Line {
         Condition::Watched => Line::at_most(&what, ratio, workload.goals.watched, ""),
         Condition::Unwatched => Line::at_most(&what, ratio, workload.goals.unwatched, ""),
         Condition::Idle => Line::at_most(&what, ratio, workload.goals.idle, ""),
-        Condition::Floor => Line { goal: "floor".to_owned(), ..Line::plain(&what, format!("{ratio:.2}")) },
-        Condition::Bpftrace => Line { goal: "peer".to_owned(), ..Line::plain(&what, format!("{ratio:.2}")) },
+        Condition::Empty | Condition::Bpftrace => {
+            Line { goal: "peer".to_owned(), ..Line::plain(&what, format!("{ratio:.2}")) }
+        }
     }
 }
