@@ -71,10 +71,15 @@ pub fn main() -> ExitCode {
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("detector: {}", crate::alert::escape::escape_lines(&format!("{error:#}")));
+            complain(&error);
             ExitCode::from(code_of(&error))
         }
     }
+}
+
+/// Prints an error with its causes.
+fn complain(error: &anyhow::Error) {
+    eprintln!("detector: {}", crate::alert::escape::escape_lines(&format!("{error:#}")));
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
@@ -93,10 +98,20 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// 2 where the operator has to change something before it can work, 1 where an operation failed.
+/// An argument that means nothing here.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BadArgument(String);
+
+/// 2 where the operator has to change something before it can work, 1 where an operation failed; what
+/// shells give where a command cannot be started.
 fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<wrap::StartError>() {
+        return error.code();
+    }
     let is_usage = error.chain().any(|cause| {
-        cause.is::<ConfigError>()
+        cause.is::<BadArgument>()
+            || cause.is::<ConfigError>()
             || cause.is::<RulesError>()
             || cause.downcast_ref::<RecordingError>().is_some_and(RecordingError::is_usage)
             || cause.downcast_ref::<KernelError>().is_some_and(KernelError::is_usage)

@@ -1,14 +1,17 @@
 //! `detector wrap`: one command as an agent of its own.
 
 use std::ffi::OsString;
+use std::future::poll_fn;
 use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
+use std::task::Poll;
 
 use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command as Process};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal as stream};
 
 use super::setup;
 use crate::alert::Level;
@@ -120,8 +123,10 @@ struct Place {
 
 impl Place {
     fn create(cgroups: &Cgroups, name: &str) -> anyhow::Result<Self> {
-        let safe: String =
-            name.chars().map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' }).collect();
+        let safe: String = name
+            .chars()
+            .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
+            .collect();
         let path = format!("{PARENT}/{safe}.{}", std::process::id());
         let group = cgroups.create(&path)?;
         let directory = cgroups.directory(&path);
@@ -167,48 +172,64 @@ fn start(command: &[OsString], group: &Path) -> anyhow::Result<Child> {
     // SAFETY: between fork and exec the closure makes one write(2) on an open descriptor, which is
     // async-signal-safe, and allocates nothing.
     unsafe { process.pre_exec(enter) };
-    process.spawn().with_context(|| format!("running {} failed", program.to_string_lossy()))
+    process
+        .spawn()
+        .map_err(|source| StartError { program: program.to_string_lossy().into_owned(), source }.into())
+}
+
+/// The command cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("running {program} failed")]
+pub(super) struct StartError {
+    program: String,
+    source: std::io::Error,
+}
+
+impl StartError {
+    /// The exit status that shells give: 127 where the program is not found, 126 where it cannot be run.
+    pub(super) fn code(&self) -> u8 {
+        if self.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }
+    }
 }
 
 /// Signals that are handed on.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    quit: Signal,
-    first: Signal,
-    second: Signal,
-}
+struct Signals(Vec<(Signal, Stream)>);
 
 impl Signals {
+    /// Listens to all but those that we were started to ignore: nohup, or a script's `&`. The command
+    /// inherits that they are ignored.
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            quit: signal(SignalKind::quit())?,
-            first: signal(SignalKind::user_defined1())?,
-            second: signal(SignalKind::user_defined2())?,
-        })
+        let ignored = ignored();
+        [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2]
+            .into_iter()
+            .filter(|signal| ignored & (1 << (signal.as_raw() - 1)) == 0)
+            .map(|signal| Ok((signal, stream(SignalKind::from_raw(signal.as_raw()))?)))
+            .collect::<std::io::Result<_>>()
+            .map(Self)
     }
 
-    async fn next(&mut self) -> rustix::process::Signal {
-        use rustix::process::Signal;
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.hangup.recv() => Signal::HUP,
-            _ = self.quit.recv() => Signal::QUIT,
-            _ = self.first.recv() => Signal::USR1,
-            _ = self.second.recv() => Signal::USR2,
-        }
+    async fn next(&mut self) -> Signal {
+        poll_fn(|context| {
+            let arrived = self
+                .0
+                .iter_mut()
+                .find_map(|(signal, stream)| stream.poll_recv(context).is_ready().then_some(*signal));
+            arrived.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
+}
+
+/// The signals that we ignore, as a mask: bit 0 is signal 1. None where `/proc` does not say.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Waits for the command, handing signals on. What a terminal sends (Ctrl-C, Ctrl-\) reaches the command
 /// by itself, since it shares our process group.
 async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitStatus> {
-    use rustix::process::{Pid, Signal, kill_process};
     let from_terminal = std::io::stdin().is_terminal();
     loop {
         tokio::select! {
@@ -230,7 +251,8 @@ async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitSt
 fn summarise(name: &str, delivered: &Delivered, show: Level) {
     let shown = delivered.at_least(show);
     if shown > 0 {
-        eprintln!("detector: {shown} alerts about {}: {delivered}", crate::alert::escape::escape(name));
+        let noun = if shown == 1 { "alert" } else { "alerts" };
+        eprintln!("detector: {shown} {noun} about {}: {delivered}", crate::alert::escape::escape(name));
     }
 }
 
