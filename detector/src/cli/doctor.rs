@@ -72,7 +72,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 fn examine() -> Report {
-    let mut checks = vec![privilege(), kernel_btf(), cgroup2(), security(), mounted("tracefs"), mounted("bpf")];
+    let mut checks =
+        vec![privilege(), kernel_btf(), cgroup2(), security(), mounted("tracefs"), mounted("bpf")];
     let events = match Sensor::load(&sensor::Settings::default()) {
         Ok((sensor, _)) => sensor
             .states()
@@ -108,7 +109,8 @@ fn kernel_btf() -> Check {
     match btf::offsets(Path::new(btf::VMLINUX)) {
         Ok(offsets) => {
             let all = detector_common::offsets::Offsets::PATHS;
-            let missing: Vec<&str> = all.iter().filter(|(name, _)| offsets.get(name).is_none()).map(|(_, path)| *path).collect();
+            let missing: Vec<&str> =
+                all.iter().filter(|(name, _)| offsets.get(name).is_none()).map(|(_, path)| *path).collect();
             let detail = if missing.is_empty() {
                 format!("{}: all {} fields found", btf::VMLINUX, all.len())
             } else {
@@ -116,9 +118,12 @@ fn kernel_btf() -> Check {
             };
             Check { name: "kernel BTF", met: true, needed: true, detail }
         }
-        Err(error) => {
-            Check { name: "kernel BTF", met: false, needed: true, detail: format!("{:#}", anyhow::Error::from(error)) }
-        }
+        Err(error) => Check {
+            name: "kernel BTF",
+            met: false,
+            needed: true,
+            detail: format!("{:#}", anyhow::Error::from(error)),
+        },
     }
 }
 
@@ -133,10 +138,14 @@ fn cgroup2() -> Check {
 
 /// Whether the BPF LSM is active: file hooks of the first tier would need it.
 fn security() -> Check {
-    let list = mounts("securityfs").and_then(|mount| std::fs::read_to_string(Path::new(&mount).join("lsm")).ok());
+    let list =
+        mounts("securityfs").and_then(|mount| std::fs::read_to_string(Path::new(&mount).join("lsm")).ok());
     let (met, detail) = match list {
         Some(list) => (list.split(',').any(|name| name.trim() == "bpf"), format!("active: {}", list.trim())),
-        None => (false, "securityfs is not mounted; `mount -t securityfs none /sys/kernel/security` shows it".to_owned()),
+        None => (
+            false,
+            "securityfs is not mounted; `mount -t securityfs none /sys/kernel/security` shows it".to_owned(),
+        ),
     };
     Check { name: "BPF LSM", met, needed: false, detail: format!("{detail} (not used by this version)") }
 }
@@ -171,7 +180,7 @@ fn page(report: &Report) -> String {
         };
         let _ = writeln!(out, "  {mark:<8}{name:<13}{detail}");
     }
-    let _ = writeln!(out, "\n  {:<58}{:<31}state", "events", "hook");
+    let _ = writeln!(out, "\n  {:<68}{:<31}state", "events", "hook");
     for Served { events, hook, attached, state, not_seen: _ } in events {
         let state = match state {
             State::Used => format!("used, attached {attached}"),
@@ -180,13 +189,17 @@ fn page(report: &Report) -> String {
         };
         for (row, event) in events.iter().enumerate() {
             let (hook, state) = if row == 0 { (hook.as_str(), state.as_str()) } else { ("", "") };
-            let _ = writeln!(out, "  {event:<58}{hook:<31}{state}");
+            let _ = writeln!(out, "  {event:<68}{hook:<31}{state}");
         }
     }
     out.push_str("\n  not seen by these hooks:\n");
     for gap in events.iter().flat_map(|served| served.not_seen) {
         let _ = writeln!(out, "    - {gap}");
     }
-    out.push_str(if *usable { "\ndetector can run here.\n" } else { "\ndetector cannot run here: see MISSING above.\n" });
+    out.push_str(if *usable {
+        "\ndetector can run here.\n"
+    } else {
+        "\ndetector cannot run here: see MISSING above.\n"
+    });
     out
 }
