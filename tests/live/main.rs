@@ -1,7 +1,9 @@
 //! Each probe, live: a trigger program does one thing, and the event that the kernel reported is
-//! compared field by field with what the trigger said. Needs root.
+//! compared field by field with what the trigger said; then the program as a whole. Needs root.
 
+mod benign;
 mod cgroup;
+mod cli;
 mod exec;
 mod file;
 mod loss;
