@@ -1,5 +1,6 @@
 //! The command line: one file a command. Data goes to standard output, logs to standard error.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -9,6 +10,7 @@ use crate::config::ConfigError;
 use crate::kernel::KernelError;
 use crate::recording::RecordingError;
 use crate::rules::RulesError;
+use crate::sinks::SinkError;
 
 mod docs;
 mod doctor;
@@ -38,17 +40,11 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch the agents of a configuration until told to stop
     Run(run::Args),
-    /// Run a command as an agent: in a control group of its own, watched from its first instruction
     Wrap(wrap::Args),
-    /// Judge recordings again, on any machine, without root or kernel
     Replay(replay::Args),
-    /// Record what the sensors see
     Record(record::Args),
-    /// Check, list, show, test and explain rules
     Rules(rules::RulesArgs),
-    /// Say what this kernel and these privileges allow, and what is not covered
     Doctor(doctor::Args),
     /// Print shell completions
     Completions {
@@ -70,11 +66,18 @@ pub fn main() -> ExitCode {
     start_log(cli.log.as_deref(), &cli.command);
     match dispatch(cli.command) {
         Ok(code) => code,
+        // Whoever read our output has seen enough: `detector rules list | head`.
+        Err(error) if is_closed_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
             complain(&error);
             ExitCode::from(code_of(&error))
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let of = |cause: &(dyn std::error::Error + 'static)| Some(cause.downcast_ref::<std::io::Error>()?.kind());
+    error.chain().any(|cause| of(cause) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
 /// Prints an error with its causes.
@@ -91,7 +94,10 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "detector", &mut std::io::stdout());
+            // Into memory first: clap panics where its output is closed.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "detector", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Docs { out } => docs::write(&out, Cli::command()),
@@ -113,6 +119,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
         cause.is::<BadArgument>()
             || cause.is::<ConfigError>()
             || cause.is::<RulesError>()
+            || matches!(cause.downcast_ref(), Some(SinkError::Open { .. }))
             || cause.downcast_ref::<RecordingError>().is_some_and(RecordingError::is_usage)
             || cause.downcast_ref::<KernelError>().is_some_and(KernelError::is_usage)
     });

@@ -1,6 +1,7 @@
 //! `detector doctor`: what this kernel and these privileges allow, and what is not covered.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -11,8 +12,10 @@ use crate::kernel::cgroup::{Cgroups, mounts};
 use crate::kernel::hook::{Attach, HOOKS, Hook, When};
 use crate::kernel::sensor::{self, Sensor};
 
-/// Says what is covered here, by which hook, and what slips past it. Ends with status 1 where the
-/// detector cannot run at all. As root it loads each probe to see; otherwise it says what it could not try.
+/// Say what this kernel and these privileges allow, and what is not covered
+///
+/// Which hook serves which event, and what slips past it. Ends with status 1 where the detector cannot run
+/// at all. As root it loads each probe to see; otherwise it says what it could not try.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// As JSON
@@ -64,9 +67,9 @@ enum State {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let report = examine();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{}", page(&report));
+        std::io::stdout().write_all(page(&report).as_bytes())?;
     }
     Ok(if report.usable { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -9,8 +9,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{setup, wrap};
 use crate::runtime::Command;
 
-/// Records what the sensors see of one command, or of the agents of a configuration until Ctrl-C.
-/// `detector replay` judges it again on any machine.
+/// Record what the sensors see
+///
+/// Of one command, or of the agents of a configuration until Ctrl-C. `detector replay` judges it again on
+/// any machine.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Recording to write

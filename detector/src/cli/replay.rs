@@ -14,7 +14,10 @@ use crate::recording::{Reader, RecordingError};
 use crate::rules::{Builtin, RuleSet};
 use crate::sinks::stdout::line;
 
-/// Alerts from recordings, as JSON lines.
+/// Judge recordings again, on any machine, without root or kernel
+///
+/// Alerts come as JSON lines. A recording that is cut short is replayed as far as it is whole; the status
+/// is 1 then.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     /// Recordings, each replayed on its own

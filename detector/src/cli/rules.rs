@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::BadArgument;
 use crate::rules::{Builtin, RuleMeta, RuleSet, RulesError};
 
-/// Check, list, show, test and explain Sigma rules.
+/// Check, list, show, test and explain rules
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
     #[command(subcommand)]

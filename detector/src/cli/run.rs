@@ -13,8 +13,10 @@ use crate::runtime::{Command, Remote};
 /// Where the configuration is looked for.
 const CONFIG: &str = "/etc/detector/config.toml";
 
-/// Watches the agents that a configuration names. SIGHUP reads configuration and rules again and
-/// keeps the old ones if the new ones are bad; SIGINT and SIGTERM drain and end with status 0.
+/// Watch the agents of a configuration until told to stop
+///
+/// SIGHUP reads configuration and rules again and keeps the old ones if the new ones are bad; SIGINT and
+/// SIGTERM drain and end with status 0.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Configuration file
