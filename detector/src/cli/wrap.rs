@@ -25,9 +25,10 @@ use crate::sinks::human::Colour;
 /// Control group below which each wrapped command gets its own.
 const PARENT: &str = "/detector.wrap";
 
-/// Runs COMMAND in a control group of its own that is watched before COMMAND's first instruction.
+/// Run a command as an agent: in a control group of its own, watched from its first instruction
+///
 /// Alerts are shown on standard error. Signals go to COMMAND, and its exit status becomes ours: 128
-/// plus the signal, where a signal ended it.
+/// plus the signal, where a signal ended it; 127 where COMMAND is not found, 126 where it cannot be run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What alerts call the agent; the command's name otherwise
@@ -127,6 +128,7 @@ impl Place {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
             .collect();
+        sweep(cgroups);
         let path = format!("{PARENT}/{safe}.{}", std::process::id());
         let group = cgroups.create(&path)?;
         let directory = cgroups.directory(&path);
@@ -135,12 +137,7 @@ impl Place {
 
     /// Removes the group. What still runs in it keeps it, and is named.
     fn leave(self) {
-        let left: Vec<u32> = self
-            .cgroups
-            .tree(&self.path)
-            .iter()
-            .flat_map(|group| self.cgroups.processes(&group.path))
-            .collect();
+        let left = pids(&self.cgroups, &self.path);
         if !left.is_empty() {
             let pids: Vec<String> = left.iter().map(u32::to_string).collect();
             eprintln!(
@@ -157,6 +154,24 @@ impl Place {
         // Another wrap may still use the parent.
         let _ = std::fs::remove_dir(self.cgroups.directory(PARENT));
     }
+}
+
+/// Removes the groups of wraps that are over, where a daemon that was left behind has ended since.
+fn sweep(cgroups: &Cgroups) {
+    for group in cgroups.tree(PARENT) {
+        let name = group.path.strip_prefix(PARENT).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+        let pid = name.rsplit_once('.').map(|(_, pid)| pid).filter(|_| !name.contains('/'));
+        let over = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        // One that something still runs in refuses.
+        if over && pids(cgroups, &group.path).is_empty() {
+            let _ = cgroups.remove(&group.path);
+        }
+    }
+}
+
+/// The processes of a group and of those below it.
+fn pids(cgroups: &Cgroups, path: &str) -> Vec<u32> {
+    cgroups.tree(path).iter().flat_map(|group| cgroups.processes(&group.path)).collect()
 }
 
 fn start(command: &[OsString], group: &Path) -> anyhow::Result<Child> {
