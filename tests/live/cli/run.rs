@@ -122,7 +122,7 @@ fn a_bad_reload_keeps_the_old_and_a_good_one_takes_effect() {
     wait_until_ours(&stage, &agent);
 
     // A rule that is broken later changes nothing either.
-    fs::write(rules.join("broken.yml"), "title: [\n").unwrap();
+    fs::write(rules.join("broken.yml"), "title: a rule\ndetection: [\n").unwrap();
     detector.signal(Signal::HUP).unwrap();
     detector.wait_for_log("broken.yml").unwrap();
     let late = stage.group.child("agent-late").unwrap();
