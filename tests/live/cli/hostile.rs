@@ -43,7 +43,8 @@ fn a_name_of_control_characters_and_no_utf8_is_escaped() {
     needs_root!();
     let (_place, alerts, said) = wrapped(&super::trigger(), &["exec-hostile-name", "{}"]);
     let name = "bad \\xff\\xfe\"'\\ \u{1b}[31m\n\u{1}name";
-    let alert = alerts.iter().find(|alert| exe(alert).ends_with(name)).unwrap_or_else(|| panic!("{alerts:#?}"));
+    let alert =
+        alerts.iter().find(|alert| exe(alert).ends_with(name)).unwrap_or_else(|| panic!("{alerts:#?}"));
     let argv = alert["process"]["argv"].as_array().unwrap();
     assert_eq!(argv[1..], ["nothing", "", "\\xc3(", "a\nb\u{7}", "{\"json\":\"}"]);
     assert_eq!(alert["agent"]["name"], "a\u{1b}[31m\n\u{202e}b");

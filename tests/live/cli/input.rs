@@ -33,11 +33,23 @@ const AGENT: &str = "[[agent]]\nname = \"a\"\ncgroup = \"/detector-test-none\"\n
 
 #[test]
 fn a_bad_configuration_names_file_line_and_remedy() {
-    bad_config("mode = \"observe\"\n[rulez]\n", &["config.toml:2:2: unknown field `rulez`", "expected", "`rules`"]);
+    bad_config(
+        "mode = \"observe\"\n[rulez]\n",
+        &["config.toml:2:2: unknown field `rulez`", "expected", "`rules`"],
+    );
     bad_config("[[agent]]\nname = \"a\"\ncgruop = \"/a\"\n", &["config.toml:3:1:", "`cgruop`", "`cgroup`"]);
-    bad_config("[[agent]]\nname = \"a\"\ncgroup = \"/a/[x\"\n", &["config.toml:3:10:", "no valid glob", "write e.g."]);
-    bad_config("[[agent]]\nname = \"a\"\ncgroup = \"/\"\n", &["config.toml:3:10:", "name the control groups"]);
-    bad_config("[[agent]]\nname = \"a\"\n", &["config.toml:2:8:", "exactly one of `cgroup` and `systemd_unit`"]);
+    bad_config(
+        "[[agent]]\nname = \"a\"\ncgroup = \"/a/[x\"\n",
+        &["config.toml:3:10:", "no valid glob", "write e.g."],
+    );
+    bad_config(
+        "[[agent]]\nname = \"a\"\ncgroup = \"/\"\n",
+        &["config.toml:3:10:", "name the control groups"],
+    );
+    bad_config(
+        "[[agent]]\nname = \"a\"\n",
+        &["config.toml:2:8:", "exactly one of `cgroup` and `systemd_unit`"],
+    );
     bad_config("mode = \"enforce\"\n", &["config.toml:1:8:", "`enforce`", "`observe`"]);
     bad_config("mode = observe\n", &["config.toml:1:8:"]);
     for (size, what) in [("100", "no power of two"), ("1KiB", "less than 64 KiB"), ("much", "no size")] {
@@ -118,7 +130,11 @@ fn rules_that_cannot_be_read_are_named() {
         rustix::fs::chmod(&rule, rustix::fs::Mode::from_raw_mode(0o600)).unwrap();
         let ended = end(&mut as_nobody(place.path(), &["rules", "check", text(&rule)]));
         assert_eq!(ended.code, Some(2));
-        assert!(ended.stderr.contains("rule.yml") && ended.stderr.contains("Permission denied"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("rule.yml") && ended.stderr.contains("Permission denied"),
+            "{}",
+            ended.stderr
+        );
     }
 }
 

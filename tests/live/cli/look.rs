@@ -16,7 +16,10 @@ fn doctor_says_that_this_kernel_serves() {
     assert_eq!(ended.code, Some(0));
     let report: Value = serde_json::from_str(&ended.stdout).unwrap();
     assert_eq!(report["usable"], true);
-    assert!(report["events"].as_array().unwrap().iter().all(|served| served["state"]["is"] == "used"), "{report:#}");
+    assert!(
+        report["events"].as_array().unwrap().iter().all(|served| served["state"]["is"] == "used"),
+        "{report:#}"
+    );
 }
 
 #[test]

@@ -53,10 +53,13 @@ fn a_replay_gives_the_alerts_of_the_live_run() {
         ["wrap", "-q", "--record", text(&path), "--alerts", text(&live), "--", "sh", "-c", script.as_str()];
     assert_eq!(end(&mut detector(&words)).code, Some(0));
     let timeless = |alerts: Vec<Value>| -> Vec<Value> {
-        alerts.into_iter().map(|mut alert| {
-            alert["latency_us"].take();
-            alert
-        }).collect()
+        alerts
+            .into_iter()
+            .map(|mut alert| {
+                alert["latency_us"].take();
+                alert
+            })
+            .collect()
     };
     let (live, again) = (timeless(alerts(&live)), timeless(checked(&replay(&path).stdout)));
     assert!(live.len() >= 3, "{live:#?}");

@@ -44,16 +44,23 @@ fn a_directory_as_sigmahq_lays_it_out_loads_unchanged() {
     let (config, file) = (place.path().join("config.toml"), place.path().join("alerts.jsonl"));
     let rules = place.path().join("rules");
     fs::write(&config, format!("[rules]\nbuiltin = false\npaths = [\"{}\"]\n", rules.display())).unwrap();
-    let script = format!("id > /dev/null; : > {}/a.sigma-test; {} connect-tcp 127.0.0.1:9", text(place.path()), super::trigger());
+    let script = format!(
+        "id > /dev/null; : > {}/a.sigma-test; {} connect-tcp 127.0.0.1:9",
+        text(place.path()),
+        super::trigger()
+    );
     let words = ["wrap", "--config", text(&config), "--alerts", text(&file), "--", "sh", "-c", &script];
     let ended = end(&mut detector(&words));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let mut titles: Vec<(String, String)> = alerts(&file)
         .iter()
-        .map(|alert| (alert["level"].as_str().unwrap().to_owned(), alert["title"].as_str().unwrap().to_owned()))
+        .map(|alert| {
+            (alert["level"].as_str().unwrap().to_owned(), alert["title"].as_str().unwrap().to_owned())
+        })
         .collect();
     titles.sort();
-    let expected = [("high", "To the Discard Port"), ("informational", "Who Am I"), ("medium", "A File Was Made")];
+    let expected =
+        [("high", "To the Discard Port"), ("informational", "Who Am I"), ("medium", "A File Was Made")];
     assert_eq!(titles, expected.map(|(level, title)| (level.to_owned(), title.to_owned())));
     assert!(ended.stderr.contains("HIGH To the Discard Port"), "{}", ended.stderr);
     assert!(!ended.stderr.contains("Who Am I"), "informational is for the file: {}", ended.stderr);
@@ -92,19 +99,33 @@ fn rules_are_listed_and_shown() {
     for key in [id, &id[..8], title, "cron"] {
         let ended = end(&mut detector(&["rules", "show", key]));
         assert_eq!(ended.code, Some(0), "{key}: {}", ended.stderr);
-        assert!(ended.stdout.starts_with("# rules/persistence/cron.yml:1\ntitle: "), "{key}: {}", ended.stdout);
+        assert!(
+            ended.stdout.starts_with("# rules/persistence/cron.yml:1\ntitle: "),
+            "{key}: {}",
+            ended.stdout
+        );
     }
 }
 
 #[test]
 fn a_rule_that_is_not_there_is_bad_usage() {
-    for words in [&["rules", "show", "no-such-rule"][..], &["rules", "explain", "no-such-rule", "--event", "{}"]] {
+    for words in
+        [&["rules", "show", "no-such-rule"][..], &["rules", "explain", "no-such-rule", "--event", "{}"]]
+    {
         let ended = end(&mut detector(words));
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
-        assert!(ended.stderr.contains("no rule is called `no-such-rule`; `detector rules list`"), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("no rule is called `no-such-rule`; `detector rules list`"),
+            "{}",
+            ended.stderr
+        );
     }
     for event in ["{bad", "[]", "/nonexistent/event.json"] {
-        assert_eq!(end(&mut detector(&["rules", "explain", "cron", "--event", event])).code, Some(2), "{event}");
+        assert_eq!(
+            end(&mut detector(&["rules", "explain", "cron", "--event", event])).code,
+            Some(2),
+            "{event}"
+        );
     }
 }
 

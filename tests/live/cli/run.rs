@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 
 use detector_tests::cgroup::Cgroup;
 use detector_tests::detector::{Detector, JsonLines};
+use detector_tests::needs_root;
 use detector_tests::trigger;
 use detector_tests::wait::LIMIT;
-use detector_tests::needs_root;
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -92,7 +92,8 @@ fn agents_from_before_and_after_the_start_are_watched_with_all_below() {
     let inner = late.child("inner").unwrap();
     trigger::run(&inner, &["exec-memfd"]).unwrap();
     let place = format!("{}/agent-late/inner", stage.group.below_mount());
-    stage.alert("an alert about the late agent", |alert| is_memfd(alert) && alert["agent"]["cgroup"] == place);
+    stage
+        .alert("an alert about the late agent", |alert| is_memfd(alert) && alert["agent"]["cgroup"] == place);
     assert!(detector.stop().unwrap().success());
     assert_eq!(alerts(&stage.path("alerts.jsonl")).iter().filter(|alert| is_memfd(alert)).count(), 2);
     drop(early_inner);

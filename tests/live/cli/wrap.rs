@@ -20,7 +20,11 @@ fn the_exit_status_is_the_commands() {
     needs_root!();
     for (script, code) in [("exit 0", 0), ("exit 7", 7), ("kill -9 $$", 137), ("kill -TERM $$", 143)] {
         let ended = end(&mut detector(&["wrap", "--", "sh", "-c", script]));
-        assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(code), "", ""), "{script}");
+        assert_eq!(
+            (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+            (Some(code), "", ""),
+            "{script}"
+        );
     }
 }
 
@@ -30,12 +34,19 @@ fn a_command_that_cannot_be_started_ends_as_in_a_shell() {
     for (program, code) in [("no-such-program", 127), ("/etc/passwd", 126), ("/etc", 126)] {
         let ended = end(&mut detector(&["wrap", "--", program]));
         assert_eq!(ended.code, Some(code), "{program}");
-        assert!(ended.stderr.starts_with(&format!("detector: running {program} failed: ")), "{}", ended.stderr);
+        assert!(
+            ended.stderr.starts_with(&format!("detector: running {program} failed: ")),
+            "{}",
+            ended.stderr
+        );
         assert_eq!(ended.stderr.lines().count(), 1);
     }
     let place = tempfile::tempdir().unwrap();
     let recording = place.path().join("a.detrec");
-    assert_eq!(end(&mut detector(&["record", "-o", text(&recording), "--", "no-such-program"])).code, Some(127));
+    assert_eq!(
+        end(&mut detector(&["record", "-o", text(&recording), "--", "no-such-program"])).code,
+        Some(127)
+    );
 }
 
 #[test]
@@ -145,7 +156,8 @@ fn the_commands_own_exec_is_seen() {
 #[test]
 fn the_control_group_is_gone_afterwards() {
     needs_root!();
-    let script = "cat /proc/self/cgroup; (sleep 0.05 &) ; mkdir \"$0$(sed -n s/0:://p /proc/self/cgroup)/inner\"";
+    let script =
+        "cat /proc/self/cgroup; (sleep 0.05 &) ; mkdir \"$0$(sed -n s/0:://p /proc/self/cgroup)/inner\"";
     let mount = cgroup::mount().unwrap();
     let ended = end(&mut detector(&["wrap", "--", "sh", "-c", script, text(&mount)]));
     let line = ended.stdout.lines().find_map(|line| line.strip_prefix("0::")).unwrap();
@@ -162,7 +174,8 @@ fn the_control_group_is_gone_afterwards() {
 fn a_daemon_left_behind_is_named_and_lives_and_its_group_goes_with_the_next_wrap() {
     needs_root!();
     let said = Stdio::piped();
-    let mut command = detector(&["wrap", "--name", "daemon", "--", &trigger(), "daemon", "127.0.0.1:0", "60"]);
+    let mut command =
+        detector(&["wrap", "--name", "daemon", "--", &trigger(), "daemon", "127.0.0.1:0", "60"]);
     let ended = end(command.stdout(said));
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said: serde_json::Value = serde_json::from_str(ended.stdout.lines().next().unwrap()).unwrap();
@@ -191,7 +204,9 @@ fn a_command_that_is_killed_with_the_detector_is_no_hang() {
     command.stdout(out).process_group(0);
     let mut wrap = Detector::start(command).unwrap();
     let group = cgroup::mount().unwrap().join(format!("detector.wrap/sleep.{}", wrap.pid()));
-    let running = || Ok(fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|pids| !pids.is_empty()).then_some(()));
+    let running = || {
+        Ok(fs::read_to_string(group.join("cgroup.procs")).is_ok_and(|pids| !pids.is_empty()).then_some(()))
+    };
     wait_for("the command", LIMIT, running).unwrap();
     // As a terminal's Ctrl-C does it: the whole process group.
     let leader = Pid::from_raw(i32::try_from(wrap.pid()).unwrap()).unwrap();
