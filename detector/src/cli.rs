@@ -11,6 +11,7 @@ use crate::kernel::KernelError;
 use crate::recording::RecordingError;
 use crate::rules::RulesError;
 use crate::sinks::SinkError;
+use crate::sinks::human::Colour;
 
 mod docs;
 mod doctor;
@@ -139,6 +140,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(Colour::of(&std::io::stderr()) == Colour::On)
         .with_env_filter(filter.unwrap_or(default))
         .with_target(false)
         .init();
