@@ -13,8 +13,8 @@ gzip -k tree/d1/f1.txt && xz -k tree/d1/f2.txt
 find tree -name '*.txt' -print0 | xargs -0 -n 100 grep -l stratum+tcp > found
 grep -rn -- --donate-level tree | wc -l
 find tree -name '*.txt' -exec sed -i 's/xmrig/program/' {} +
-find tree -type f -newer tree.tar.gz | sort | head -n 5
-awk '{ print $2 }' tree/d2/*.txt | sort | uniq -c | sort -rn | head -n 3
+find tree -type f -newer tree.tar.gz | sort | sed -n 1,5p
+awk '{ print $2 }' tree/d2/*.txt | sort | uniq -c | sort -rn | sed -n 1,3p
 find tree -name '*.txt' -exec sha256sum {} + > sums && sha256sum -c --quiet sums
 cp -a tree tree2 && diff -r tree tree2
 command -v rsync > /dev/null && rsync -a tree/ tree3/

@@ -5,7 +5,7 @@ echo '<p>hello</p>' > index.html
 server=$!
 trap 'kill $server 2> /dev/null || true' EXIT
 for _ in $(seq 1 200); do grep -q 'port' ../server.log && break; sleep 0.05; done
-port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' ../server.log | head -n 1)
+port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' ../server.log | sed -n 1p)
 for _ in $(seq 1 20); do curl -fsS "http://127.0.0.1:$port/" > /dev/null; done
 curl -fsS -o page.html -H 'Authorization: Bearer none' "http://127.0.0.1:$port/index.html"
 curl -fsS "http://127.0.0.1:9/" 2> /dev/null || true

@@ -31,7 +31,7 @@ pub(crate) fn detector<W: AsRef<OsStr>>(words: &[W]) -> Command {
 /// Has a command run as another user than root, from a copy that this user may execute.
 fn as_nobody(place: &Path, words: &[&str]) -> Command {
     let copy = place.join("detector");
-    fs::copy(program("detector").unwrap(), &copy).unwrap();
+    copy_program("detector", &copy);
     for readable in [place, &copy] {
         fs::set_permissions(readable, fs::Permissions::from_mode(0o755)).unwrap();
     }
@@ -90,8 +90,15 @@ fn hidden(place: &Path) -> PathBuf {
     let directory = place.join(".hidden");
     fs::create_dir_all(&directory).unwrap();
     let copy = directory.join("program");
-    fs::copy(program("detector-trigger").unwrap(), &copy).unwrap();
+    copy_program("detector-trigger", &copy);
     copy
+}
+
+/// Copies a program by another process: a test beside this one may fork while we hold the copy open for
+/// writing, and then the kernel calls it busy.
+fn copy_program(name: &str, to: &Path) {
+    let status = Command::new("cp").arg(program(name).unwrap()).arg(to).status().unwrap();
+    assert!(status.success());
 }
 
 /// Path of the trigger program, as text.

@@ -10,7 +10,7 @@ use detector_tests::cgroup::Cgroup;
 use detector_tests::detector::{Detector, JsonLines};
 use detector_tests::needs_root;
 use detector_tests::trigger;
-use detector_tests::wait::LIMIT;
+use detector_tests::wait::{LIMIT, wait_for};
 use rustix::process::Signal;
 use serde_json::Value;
 
@@ -48,6 +48,16 @@ impl Stage {
         let mut detector = Detector::run(&self.path("config.toml")).unwrap();
         detector.wait_for_log(" watching ").unwrap();
         detector
+    }
+
+    /// Makes an agent's group and waits until it is watched: a group that a pattern finds is known to the
+    /// kernel half a moment after it was made.
+    fn agent(&self, detector: &Detector, name: &str) -> Cgroup {
+        let watched = || detector.log().matches("agent is watched").count();
+        let before = watched();
+        let agent = self.group.child(name).unwrap();
+        wait_for("the agent's watch", LIMIT, || Ok((watched() > before).then_some(()))).unwrap();
+        agent
     }
 
     fn alert(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
@@ -88,12 +98,13 @@ fn agents_from_before_and_after_the_start_are_watched_with_all_below() {
     assert!(shell.wait().unwrap().success());
 
     trigger::run(&other, &["exec-memfd"]).unwrap();
-    let late = stage.group.child("agent-late").unwrap();
+    let late = stage.agent(&detector, "agent-late");
     let inner = late.child("inner").unwrap();
     trigger::run(&inner, &["exec-memfd"]).unwrap();
     let place = format!("{}/agent-late/inner", stage.group.below_mount());
     stage
         .alert("an alert about the late agent", |alert| is_memfd(alert) && alert["agent"]["cgroup"] == place);
+    assert!(!detector.log().contains('\u{1b}'), "a log that goes to no terminal has no colours");
     assert!(detector.stop().unwrap().success());
     assert_eq!(alerts(&stage.path("alerts.jsonl")).iter().filter(|alert| is_memfd(alert)).count(), 2);
     drop(early_inner);
@@ -136,7 +147,7 @@ fn a_bad_reload_keeps_the_old_and_a_good_one_takes_effect() {
 fn wait_until_ours(stage: &Stage, group: &Cgroup) {
     let place = group.below_mount();
     let mut lines = JsonLines::follow(&stage.path("alerts.jsonl"));
-    detector_tests::wait::wait_for("an alert by the new rules", LIMIT, || {
+    wait_for("an alert by the new rules", LIMIT, || {
         trigger::run(group, &["nothing"])?;
         let is_ours = |alert: &&Value| alert["title"] == "Trigger Ran" && alert["agent"]["cgroup"] == place;
         Ok(lines.all()?.iter().find(is_ours).map(drop))
@@ -194,11 +205,11 @@ fn an_agent_that_is_gone_is_forgotten_and_its_name_may_come_back() {
     let stage = Stage::new("again");
     let mut detector = stage.start();
     for round in 1..=3 {
-        let agent = stage.group.child("agent-1").unwrap();
+        let agent = stage.agent(&detector, "agent-1");
         trigger::run(&agent, &["exec-memfd"]).unwrap();
         drop(agent);
         let mut lines = JsonLines::follow(&stage.path("alerts.jsonl"));
-        detector_tests::wait::wait_for("one more alert", LIMIT, || {
+        wait_for("one more alert", LIMIT, || {
             Ok((lines.all()?.iter().filter(|alert| is_memfd(alert)).count() == round).then_some(()))
         })
         .unwrap();
