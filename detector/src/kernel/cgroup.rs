@@ -133,7 +133,7 @@ fn mounts_of<'a>(mountinfo: &'a str, kind: &'a str) -> impl Iterator<Item = Stri
 
 /// Whether the directory that a path leads to now is one of cgroup2.
 fn is_cgroup2(place: &Path) -> bool {
-    rustix::fs::statfs(place).is_ok_and(|about| i64::from(about.f_type) == libc::CGROUP2_SUPER_MAGIC)
+    rustix::fs::statfs(place).is_ok_and(|about| about.f_type == libc::CGROUP2_SUPER_MAGIC)
 }
 
 /// mountinfo writes blanks and backslashes as octal escapes.
