@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p detector-tests --test replay` writes a snapshot that has changed.
 
+#![expect(clippy::unwrap_used, reason = "a test that is surprised fails")]
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
