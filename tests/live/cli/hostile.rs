@@ -8,17 +8,16 @@ use std::process::Command;
 use detector_tests::needs_root;
 use serde_json::Value;
 
-use super::{alerts, detector, hidden, text};
+use super::{alerts, detector, text};
 
 /// Wraps a trigger that is given a hidden directory for `{}`; what came of it.
-fn wrapped(program: &str, trigger: &[&str]) -> (tempfile::TempDir, Vec<Value>, String) {
+fn wrapped(trigger: &[&str]) -> (tempfile::TempDir, Vec<Value>, String) {
     let place = tempfile::tempdir().unwrap();
-    let copy = hidden(place.path());
-    let program = program.replace("{}", text(copy.parent().unwrap()));
     let file = place.path().join("alerts.jsonl");
     let directory = place.path().join(".hidden");
+    fs::create_dir(&directory).unwrap();
     let mut command = detector(&["wrap", "--name", "a\u{1b}[31m\n\u{202e}b", "--alerts", text(&file), "--"]);
-    command.arg(program).args(trigger.iter().map(|word| word.replace("{}", text(&directory))));
+    command.arg(super::trigger()).args(trigger.iter().map(|word| word.replace("{}", text(&directory))));
     let said = stderr(&mut command);
     let alerts = alerts(&file);
     (place, alerts, said)
@@ -41,7 +40,7 @@ fn exe(alert: &Value) -> &str {
 #[test]
 fn a_name_of_control_characters_and_no_utf8_is_escaped() {
     needs_root!();
-    let (_place, alerts, said) = wrapped(&super::trigger(), &["exec-hostile-name", "{}"]);
+    let (_place, alerts, said) = wrapped(&["exec-hostile-name", "{}"]);
     let name = "bad \\xff\\xfe\"'\\ \u{1b}[31m\n\u{1}name";
     let alert =
         alerts.iter().find(|alert| exe(alert).ends_with(name)).unwrap_or_else(|| panic!("{alerts:#?}"));
@@ -52,36 +51,46 @@ fn a_name_of_control_characters_and_no_utf8_is_escaped() {
     assert!(said.contains("1 alert about a\\u{1b}[31m\\u{a}\\u{202e}b"), "{said}");
 }
 
-#[test]
-fn a_path_of_4095_bytes_is_whole_or_says_that_it_is_not() {
-    needs_root!();
+/// What a rule of our own, over all executions that this line of it selects, said of a trigger.
+fn selected(selection: &str, trigger: &[&str]) -> (Value, String) {
     let place = tempfile::tempdir().unwrap();
     let (config, file) = (place.path().join("config.toml"), place.path().join("alerts.jsonl"));
-    // The kernel half may leave the first directories out, and with them what our own rules look for.
-    let rule = "title: A Long Path\nid: 0f0f0f0f-0000-4000-8000-000000000004\nstatus: test\n\
-        logsource:\n    category: process_creation\n    product: linux\n\
-        detection:\n    selection:\n        Image|contains: ffffffff\n    condition: selection\nlevel: high\n";
+    let rule = format!(
+        "title: Selected\nid: 0f0f0f0f-0000-4000-8000-000000000004\nstatus: test\n\
+         logsource:\n    category: process_creation\n    product: linux\n\
+         detection:\n    selection:\n        {selection}\n    condition: selection\nlevel: high\n"
+    );
     fs::write(place.path().join("rule.yml"), rule).unwrap();
     fs::write(&config, format!("[rules]\npaths = [\"{}/rule.yml\"]\n", text(place.path()))).unwrap();
     let words = ["wrap", "--config", text(&config), "--alerts", text(&file), "--"];
-    let said = stderr(detector(&words).arg(super::trigger()).arg("exec-long-path").arg(place.path()));
-    let alerts = alerts(&file);
-    let alert = alerts.iter().find(|alert| alert["title"] == "A Long Path").unwrap();
-    assert!(exe(alert).len() == 4095 || exe(alert).starts_with('…'), "{}", exe(alert));
-    assert_eq!(alert["process"]["argv"][0].as_str().unwrap().len(), 4095);
+    let mut command = detector(&words);
+    command.arg(super::trigger()).args(trigger.iter().map(|word| word.replace("{}", text(place.path()))));
+    let said = stderr(&mut command);
     assert!(said.lines().all(|line| line.chars().count() < 2_000), "cards are for people");
+    let alerts = alerts(&file);
+    let alert = alerts.iter().find(|alert| alert["title"] == "Selected");
+    (alert.unwrap_or_else(|| panic!("no alert: {said}")).clone(), said)
+}
+
+#[test]
+fn a_path_of_4095_bytes_is_whole_or_says_that_it_is_not() {
+    needs_root!();
+    // The kernel half may leave the first directories out, and with them what our own rules look for.
+    let (alert, _) = selected("Image|contains: ffffffff", &["exec-long-path", "{}"]);
+    assert!(exe(&alert).len() == 4095 || exe(&alert).starts_with('…'), "{}", exe(&alert));
+    assert_eq!(alert["process"]["argv"][0].as_str().unwrap().len(), 4095);
 }
 
 #[test]
 fn an_argv_of_2_mib_is_cut_and_says_so() {
     needs_root!();
-    let (_place, alerts, said) = wrapped("{}/program", &["exec-argv", "2097152"]);
-    let long = alerts.iter().find(|alert| alert["process"]["argv"][1] == "nothing");
-    // Repeats in one process tree are one alert: the second exec may be evidence only.
-    let all = serde_json::to_string(&alerts).unwrap();
-    assert!(long.is_some() || all.contains("aaaaaaaaaa"), "{all}");
-    assert!(all.len() < 1 << 20, "{} bytes", all.len());
-    assert!(said.lines().all(|line| line.chars().count() < 2_000), "cards are for people");
+    let (alert, _) = selected("CommandLine|contains: aaaaaaaaaaaaaaaa", &["exec-argv", "2097152"]);
+    let argv = alert["process"]["argv"].as_array().unwrap();
+    let bytes: usize = argv.iter().map(|word| word.as_str().unwrap().len()).sum();
+    assert!((30_000..100_000).contains(&bytes), "{bytes} bytes");
+    let last = argv.last().unwrap().as_str().unwrap();
+    let end: String = last.chars().rev().take(60).collect::<Vec<_>>().into_iter().rev().collect();
+    assert!(end.contains('…'), "{end}");
 }
 
 #[test]
