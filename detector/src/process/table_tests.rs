@@ -282,6 +282,8 @@ fn what_was_there_before_the_first_event_is_known_when_it_comes() {
         setsid: None,
     };
     table.seed(wrapper);
+    // An event that does not name the wrapper, as the command's entry into its control group.
+    table.apply(&exit(now, id(12)));
     table.apply(&exec(now + SECOND, id(11), "/bin/true", id(10)));
     assert_eq!(table.ancestors(id(11)).map(|above| exe(&table, above.id)).collect::<Vec<_>>(), ["/usr/bin/detector"]);
 }
