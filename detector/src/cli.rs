@@ -1,6 +1,6 @@
 //! The command line: one file a command. Data goes to standard output, logs to standard error.
 
-use std::io::IsTerminal as _;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +10,8 @@ use crate::config::ConfigError;
 use crate::kernel::KernelError;
 use crate::recording::RecordingError;
 use crate::rules::RulesError;
+use crate::sinks::SinkError;
+use crate::sinks::human::Colour;
 
 mod docs;
 mod doctor;
@@ -65,11 +67,23 @@ pub fn main() -> ExitCode {
     start_log(cli.log.as_deref(), &cli.command);
     match dispatch(cli.command) {
         Ok(code) => code,
+        // Whoever read our output has seen enough: `detector rules list | head`.
+        Err(error) if is_closed_pipe(&error) => ExitCode::FAILURE,
         Err(error) => {
-            eprintln!("detector: {}", crate::alert::escape::escape_lines(&format!("{error:#}")));
+            complain(&error);
             ExitCode::from(code_of(&error))
         }
     }
+}
+
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let of = |cause: &(dyn std::error::Error + 'static)| Some(cause.downcast_ref::<std::io::Error>()?.kind());
+    error.chain().any(|cause| of(cause) == Some(std::io::ErrorKind::BrokenPipe))
+}
+
+/// Prints an error with its causes.
+fn complain(error: &anyhow::Error) {
+    eprintln!("detector: {}", crate::alert::escape::escape_lines(&format!("{error:#}")));
 }
 
 fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
@@ -81,18 +95,32 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "detector", &mut std::io::stdout());
+            // Into memory first: clap panics where its output is closed.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "detector", &mut script);
+            std::io::stdout().write_all(&script)?;
             Ok(ExitCode::SUCCESS)
         }
         Command::Docs { out } => docs::write(&out, Cli::command()),
     }
 }
 
-/// 2 where the operator has to change something before it can work, 1 where an operation failed.
+/// An argument that means nothing here.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BadArgument(String);
+
+/// 2 where the operator has to change something before it can work, 1 where an operation failed; what
+/// shells give where a command cannot be started.
 fn code_of(error: &anyhow::Error) -> u8 {
+    if let Some(error) = error.downcast_ref::<wrap::StartError>() {
+        return error.code();
+    }
     let is_usage = error.chain().any(|cause| {
-        cause.is::<ConfigError>()
+        cause.is::<BadArgument>()
+            || cause.is::<ConfigError>()
             || cause.is::<RulesError>()
+            || matches!(cause.downcast_ref(), Some(SinkError::Open { .. }))
             || cause.downcast_ref::<RecordingError>().is_some_and(RecordingError::is_usage)
             || cause.downcast_ref::<KernelError>().is_some_and(KernelError::is_usage)
     });
@@ -112,7 +140,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
     };
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_ansi(Colour::of(&std::io::stderr()) == Colour::On)
         .with_env_filter(filter.unwrap_or(default))
         .with_target(false)
         .init();

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::agent::Pattern;
 use crate::alert::Level;
+use crate::kernel::sensor::LEAST_RING;
 
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -105,7 +106,7 @@ pub struct KernelConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration {path}")]
+    #[error("cannot read the configuration {path}; name a readable file with --config FILE")]
     Read {
         /// File.
         path: PathBuf,
@@ -190,9 +191,17 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
     }
     let ring_size = match &config.kernel.ring_size {
         None => None,
-        Some(size) => Some(bytes(size.get_ref()).ok_or_else(|| {
-            invalid(size.span().start, "ring_size is no size; write e.g. \"4MiB\"".to_owned())
-        })?),
+        Some(size) => {
+            let invalid = |what: &str| invalid(size.span().start, format!("{what}; write e.g. \"4MiB\""));
+            let bytes = bytes(size.get_ref()).ok_or_else(|| invalid("ring_size is no size"))?;
+            if !bytes.is_power_of_two() {
+                return Err(invalid("ring_size is no power of two"));
+            }
+            if bytes < LEAST_RING {
+                return Err(invalid(&format!("ring_size is less than {} KiB", LEAST_RING >> 10)));
+            }
+            Some(bytes)
+        }
     };
     Ok(Checked { config, patterns, ring_size })
 }
@@ -250,6 +259,15 @@ mod tests {
         assert_eq!(bytes("65536"), Some(65536));
         assert_eq!(bytes("4 parsecs"), None);
         assert_eq!(bytes("99999MiB"), None);
+    }
+
+    #[test]
+    fn a_ring_that_the_kernel_refuses_names_its_line() {
+        for (size, what) in [("100", "no power of two"), ("4KiB", "less than 64 KiB"), ("many", "no size")] {
+            let message = error(&format!("[kernel]\nring_size = \"{size}\"\n"));
+            assert!(message.starts_with("d.toml:2:13: ring_size is"), "{message}");
+            assert!(message.contains(what), "{message}");
+        }
     }
 
     #[test]

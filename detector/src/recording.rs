@@ -146,12 +146,11 @@ impl Header {
 }
 
 impl RecordingError {
-    /// Whether the operator gave a file that cannot be used at all.
+    /// Whether the operator named a file that cannot be used at all.
     pub fn is_usage(&self) -> bool {
         match self {
-            Self::NotARecording { .. } | Self::Format { .. } => true,
-            Self::Create { .. }
-            | Self::Write { .. }
+            Self::Create { .. } | Self::NotARecording { .. } | Self::Format { .. } => true,
+            Self::Write { .. }
             | Self::Encode { .. }
             | Self::Read { .. }
             | Self::Cut { .. }

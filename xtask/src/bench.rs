@@ -11,7 +11,6 @@ mod replay;
 mod stage;
 mod workload;
 
-
 use anyhow::Result;
 
 use crate::interrupt;

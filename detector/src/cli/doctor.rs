@@ -1,6 +1,7 @@
 //! `detector doctor`: what this kernel and these privileges allow, and what is not covered.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -66,9 +67,9 @@ enum State {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let report = examine();
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(std::io::stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{}", page(&report));
+        std::io::stdout().write_all(page(&report).as_bytes())?;
     }
     Ok(if report.usable { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

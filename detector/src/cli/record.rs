@@ -37,11 +37,11 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             let name = wrap::agent_name(args.name.as_deref(), &args.command);
             return wrap::session(&name, &args.command, engine).await.map(wrap::exit_code);
         }
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
         let (mut engine, remote) = setup::engine(&checked, checked.patterns.clone(), core)?;
         engine.watch_existing()?;
         eprintln!("detector: recording {} agents to {}; Ctrl-C ends", engine.agents(), args.output.display());
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
         let thread = setup::start(engine)?;
         tokio::select! {
             _ = interrupt.recv() => {}

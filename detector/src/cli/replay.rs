@@ -38,14 +38,14 @@ pub(super) struct Args {
 }
 
 /// Runs the command. A recording that is cut short or corrupt is replayed as far as it is whole, and
-/// gives exit code 1; rules or files that cannot be used give 2.
+/// gives exit code 1; rules that cannot be used, or a file that is no recording of this format, give 2.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let mut out: Box<dyn Write> = match args.alerts.as_os_str().as_encoded_bytes() {
         b"-" => Box::new(BufWriter::new(io::stdout().lock())),
         _ => Box::new(BufWriter::new(create(&args.alerts)?)),
     };
     let mut stats = Stats::default();
-    let mut code = ExitCode::SUCCESS;
+    let mut code = 0;
     for file in &args.files {
         // Correlations remember; each recording gets rules that have seen nothing.
         let rules = rules(args)?;
@@ -53,8 +53,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(()) => {}
             Err(error) => {
                 out.flush().context("write alerts")?;
-                eprintln!("{:#}", anyhow::Error::new(error));
-                code = ExitCode::FAILURE;
+                let error = anyhow::Error::new(error);
+                super::complain(&error);
+                code = super::code_of(&error).max(code);
             }
         }
     }
@@ -62,7 +63,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if args.stats {
         eprintln!("{stats}");
     }
-    Ok(code)
+    Ok(ExitCode::from(code))
 }
 
 fn rules(args: &Args) -> anyhow::Result<RuleSet> {

@@ -5,11 +5,12 @@ use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use rsigma_eval::{ConditionTrace, DetectionTrace, ItemTrace, MatchReason, RuleExplanation};
 use serde_json::{Map, Value, json};
 
+use super::BadArgument;
 use crate::rules::{Builtin, RuleMeta, RuleSet, RulesError};
 
 /// Check, list, show, test and explain rules
@@ -185,16 +186,20 @@ fn explain(set: &RuleSet, key: &str, event: &str) -> anyhow::Result<ExitCode> {
     let text = if event.trim_start().starts_with('{') {
         event.to_owned()
     } else {
-        std::fs::read_to_string(event).with_context(|| format!("cannot read the event from {event}"))?
+        std::fs::read_to_string(event)
+            .map_err(|error| BadArgument(format!("cannot read the event from {event}: {error}")))?
     };
-    let fields: Map<String, Value> =
-        serde_json::from_str(&text).context("the event is no JSON object of Sigma fields")?;
-    let Some(explanation) = set.explain(rule, fields) else {
-        bail!(
+    let fields: Map<String, Value> = serde_json::from_str(&text).map_err(|error| {
+        BadArgument(format!(
+            "the event is no JSON object of Sigma fields, e.g. '{{\"Image\": \"/tmp/x\"}}': {error}"
+        ))
+    })?;
+    let explanation = set.explain(rule, fields).ok_or_else(|| {
+        BadArgument(format!(
             "`{}` is a correlation, which one event cannot explain; explain the rules it refers to",
             rule.title
-        )
-    };
+        ))
+    })?;
     stdout().write_all(explained(rule, &explanation).as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -287,14 +292,14 @@ fn item_line(item: &ItemTrace, depth: usize, out: &mut String) {
     line(item.matched, depth, &format!("{field} {kind} {pattern}{why}"), out);
 }
 
-fn one<'a>(set: &'a RuleSet, key: &str) -> anyhow::Result<&'a RuleMeta> {
+fn one<'a>(set: &'a RuleSet, key: &str) -> Result<&'a RuleMeta, BadArgument> {
     match set.find(key).as_slice() {
         [rule] => Ok(rule),
-        [] => bail!("no rule is called `{key}`; `detector rules list` names them"),
+        [] => Err(BadArgument(format!("no rule is called `{key}`; `detector rules list` names them"))),
         several => {
             let titles: Vec<String> =
                 several.iter().map(|rule| format!("{} ({})", rule.title, rule.id)).collect();
-            bail!("`{key}` may mean {}", titles.join(", "))
+            Err(BadArgument(format!("`{key}` may mean {}", titles.join(", "))))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::setup;
 use crate::config::Checked;
@@ -15,8 +15,8 @@ const CONFIG: &str = "/etc/detector/config.toml";
 
 /// Watch the agents of a configuration until told to stop
 ///
-/// SIGHUP reads configuration and rules again and
-/// keeps the old ones if the new ones are bad; SIGINT and SIGTERM drain and end with status 0.
+/// SIGHUP reads configuration and rules again and keeps the old ones if the new ones are bad; SIGINT and
+/// SIGTERM drain and end with status 0.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Configuration file
@@ -38,6 +38,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         tracing::warn!("the configuration names no [[agent]], so nothing is watched");
     }
     setup::runtime()?.block_on(async {
+        // Before anything is watched: a stop in the middle of the start is one that drains, too.
+        let signals = Signals::listen()?;
         let count = rules.rules().len();
         let (outlet, delivery) = deliver::spawn(targets);
         let core = setup::judging(rules, outlet, args.record.as_ref())?;
@@ -45,7 +47,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         engine.watch_existing()?;
         tracing::info!(rules = count, agents = engine.agents(), "watching");
         let thread = setup::start(engine)?;
-        steer(args, &remote).await?;
+        steer(signals, args, &remote).await;
         remote.send(Command::Stop);
         tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
         let delivered = delivery.await?;
@@ -54,15 +56,30 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     })
 }
 
+/// What the daemon is told from outside.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
 /// Serves signals until one says stop.
-async fn steer(args: &Args, remote: &Remote) -> anyhow::Result<()> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
+async fn steer(signals: Signals, args: &Args, remote: &Remote) {
+    let Signals { mut interrupt, mut terminate, mut hangup } = signals;
     loop {
         tokio::select! {
-            _ = interrupt.recv() => return Ok(()),
-            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return,
+            _ = terminate.recv() => return,
             _ = hangup.recv() => reload(args, remote),
         }
     }

@@ -1,14 +1,17 @@
 //! `detector wrap`: one command as an agent of its own.
 
 use std::ffi::OsString;
+use std::future::poll_fn;
 use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
+use std::task::Poll;
 
 use anyhow::Context as _;
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command as Process};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{Signal as Stream, SignalKind, signal as stream};
 
 use super::setup;
 use crate::alert::Level;
@@ -25,7 +28,7 @@ const PARENT: &str = "/detector.wrap";
 /// Run a command as an agent: in a control group of its own, watched from its first instruction
 ///
 /// Alerts are shown on standard error. Signals go to COMMAND, and its exit status becomes ours: 128
-/// plus the signal, where a signal ended it.
+/// plus the signal, where a signal ended it; 127 where COMMAND is not found, 126 where it cannot be run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// What alerts call the agent; the command's name otherwise
@@ -125,6 +128,7 @@ impl Place {
             .chars()
             .map(|c| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' })
             .collect();
+        sweep(cgroups);
         let path = format!("{PARENT}/{safe}.{}", std::process::id());
         let group = cgroups.create(&path)?;
         let directory = cgroups.directory(&path);
@@ -133,12 +137,7 @@ impl Place {
 
     /// Removes the group. What still runs in it keeps it, and is named.
     fn leave(self) {
-        let left: Vec<u32> = self
-            .cgroups
-            .tree(&self.path)
-            .iter()
-            .flat_map(|group| self.cgroups.processes(&group.path))
-            .collect();
+        let left = pids(&self.cgroups, &self.path);
         if !left.is_empty() {
             let pids: Vec<String> = left.iter().map(u32::to_string).collect();
             eprintln!(
@@ -157,6 +156,25 @@ impl Place {
     }
 }
 
+/// Removes the groups of wraps that are over, where a daemon that was left behind has ended since.
+fn sweep(cgroups: &Cgroups) {
+    for group in cgroups.tree(PARENT) {
+        let name =
+            group.path.strip_prefix(PARENT).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default();
+        let pid = name.rsplit_once('.').map(|(_, pid)| pid).filter(|_| !name.contains('/'));
+        let over = pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists());
+        // One that something still runs in refuses.
+        if over && pids(cgroups, &group.path).is_empty() {
+            let _ = cgroups.remove(&group.path);
+        }
+    }
+}
+
+/// The processes of a group and of those below it.
+fn pids(cgroups: &Cgroups, path: &str) -> Vec<u32> {
+    cgroups.tree(path).iter().flat_map(|group| cgroups.processes(&group.path)).collect()
+}
+
 fn start(command: &[OsString], group: &Path) -> anyhow::Result<Child> {
     let (program, arguments) = command.split_first().context("no command")?;
     let procs = group.join("cgroup.procs");
@@ -170,48 +188,64 @@ fn start(command: &[OsString], group: &Path) -> anyhow::Result<Child> {
     // SAFETY: between fork and exec the closure makes one write(2) on an open descriptor, which is
     // async-signal-safe, and allocates nothing.
     unsafe { process.pre_exec(enter) };
-    process.spawn().with_context(|| format!("running {} failed", program.to_string_lossy()))
+    process
+        .spawn()
+        .map_err(|source| StartError { program: program.to_string_lossy().into_owned(), source }.into())
+}
+
+/// The command cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("running {program} failed")]
+pub(super) struct StartError {
+    program: String,
+    source: std::io::Error,
+}
+
+impl StartError {
+    /// The exit status that shells give: 127 where the program is not found, 126 where it cannot be run.
+    pub(super) fn code(&self) -> u8 {
+        if self.source.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }
+    }
 }
 
 /// Signals that are handed on.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-    quit: Signal,
-    first: Signal,
-    second: Signal,
-}
+struct Signals(Vec<(Signal, Stream)>);
 
 impl Signals {
+    /// Listens to all but those that we were started to ignore: nohup, or a script's `&`. The command
+    /// inherits that they are ignored.
     fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            quit: signal(SignalKind::quit())?,
-            first: signal(SignalKind::user_defined1())?,
-            second: signal(SignalKind::user_defined2())?,
-        })
+        let ignored = ignored();
+        [Signal::INT, Signal::TERM, Signal::HUP, Signal::QUIT, Signal::USR1, Signal::USR2]
+            .into_iter()
+            .filter(|signal| ignored & (1 << (signal.as_raw() - 1)) == 0)
+            .map(|signal| Ok((signal, stream(SignalKind::from_raw(signal.as_raw()))?)))
+            .collect::<std::io::Result<_>>()
+            .map(Self)
     }
 
-    async fn next(&mut self) -> rustix::process::Signal {
-        use rustix::process::Signal;
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::INT,
-            _ = self.terminate.recv() => Signal::TERM,
-            _ = self.hangup.recv() => Signal::HUP,
-            _ = self.quit.recv() => Signal::QUIT,
-            _ = self.first.recv() => Signal::USR1,
-            _ = self.second.recv() => Signal::USR2,
-        }
+    async fn next(&mut self) -> Signal {
+        poll_fn(|context| {
+            let arrived = self
+                .0
+                .iter_mut()
+                .find_map(|(signal, stream)| stream.poll_recv(context).is_ready().then_some(*signal));
+            arrived.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
     }
+}
+
+/// The signals that we ignore, as a mask: bit 0 is signal 1. None where `/proc` does not say.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Waits for the command, handing signals on. What a terminal sends (Ctrl-C, Ctrl-\) reaches the command
 /// by itself, since it shares our process group.
 async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitStatus> {
-    use rustix::process::{Pid, Signal, kill_process};
     let from_terminal = std::io::stdin().is_terminal();
     loop {
         tokio::select! {
@@ -233,7 +267,8 @@ async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitSt
 fn summarise(name: &str, delivered: &Delivered, show: Level) {
     let shown = delivered.at_least(show);
     if shown > 0 {
-        eprintln!("detector: {shown} alerts about {}: {delivered}", crate::alert::escape::escape(name));
+        let noun = if shown == 1 { "alert" } else { "alerts" };
+        eprintln!("detector: {shown} {noun} about {}: {delivered}", crate::alert::escape::escape(name));
     }
 }
 

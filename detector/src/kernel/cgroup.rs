@@ -25,13 +25,15 @@ pub struct Group {
 }
 
 impl Cgroups {
-    /// Finds the cgroup2 mount in mountinfo; on hybrid hosts that is `/sys/fs/cgroup/unified`.
+    /// Finds the cgroup2 mount in mountinfo; on hybrid hosts that is `/sys/fs/cgroup/unified`. One that
+    /// another mount hides does not count.
     ///
     /// # Errors
     /// None is mounted.
     pub fn find() -> Result<Self, KernelError> {
-        let mount = mounts("cgroup2").ok_or(KernelError::NoCgroup2)?;
-        Ok(Self { mount: PathBuf::from(mount) })
+        let mountinfo = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let mount = mounts_of(&mountinfo, "cgroup2").map(PathBuf::from).find(|place| is_cgroup2(place));
+        Ok(Self { mount: mount.ok_or(KernelError::NoCgroup2)? })
     }
 
     /// Where it is mounted.
@@ -118,15 +120,20 @@ impl Cgroups {
 
 /// Where a file system of `kind` is mounted, if it is.
 pub fn mounts(kind: &str) -> Option<String> {
-    mount_of(&fs::read_to_string("/proc/self/mountinfo").ok()?, kind)
+    mounts_of(&fs::read_to_string("/proc/self/mountinfo").ok()?, kind).next()
 }
 
-/// Where a file system of `kind` is mounted, by the text of mountinfo; the last mount wins.
-fn mount_of(mountinfo: &str, kind: &str) -> Option<String> {
-    mountinfo.lines().rev().find_map(|line| {
+/// Where file systems of `kind` are mounted, by the text of mountinfo; the last mount first.
+fn mounts_of<'a>(mountinfo: &'a str, kind: &'a str) -> impl Iterator<Item = String> + 'a {
+    mountinfo.lines().rev().filter_map(move |line| {
         let (fields, rest) = line.split_once(" - ")?;
         (rest.split(' ').next()? == kind).then(|| unescape(fields.split(' ').nth(4).unwrap_or_default()))
     })
+}
+
+/// Whether the directory that a path leads to now is one of cgroup2.
+fn is_cgroup2(place: &Path) -> bool {
+    rustix::fs::statfs(place).is_ok_and(|about| about.f_type == libc::CGROUP2_SUPER_MAGIC)
 }
 
 /// mountinfo writes blanks and backslashes as octal escapes.
@@ -146,7 +153,7 @@ mod tests {
     fn the_unified_mount_of_a_hybrid_host_is_found() {
         let text = "25 20 0:22 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n\
                     26 20 0:23 / /sys/fs/my\\040group rw,relatime shared:9 - cgroup2 cgroup2 rw\n";
-        assert_eq!(mount_of(text, "cgroup2").as_deref(), Some("/sys/fs/my group"));
-        assert_eq!(mount_of("25 20 0:22 / /x rw - cgroup cgroup rw,cpu\n", "cgroup2"), None);
+        assert_eq!(mounts_of(text, "cgroup2").collect::<Vec<_>>(), ["/sys/fs/my group"]);
+        assert_eq!(mounts_of("25 20 0:22 / /x rw - cgroup cgroup rw,cpu\n", "cgroup2").next(), None);
     }
 }

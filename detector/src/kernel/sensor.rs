@@ -24,7 +24,7 @@ use crate::event::{AgentId, CgroupId, ProcessId};
 /// The object that `build.rs` made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/detector-ebpf"));
 /// Least size of a ring: one page times two, and room for the longest record.
-const LEAST_RING: u32 = 64 << 10;
+pub const LEAST_RING: u32 = 64 << 10;
 
 /// How the kernel half is loaded.
 #[derive(Clone, Debug)]

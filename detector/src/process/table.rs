@@ -141,6 +141,9 @@ impl ProcessTable {
             return;
         }
         let Process { id, parent, exec, agent, cgroup, uid, since, ended, setsid } = process;
+        // Before the first event nothing else says what time it is; what came at time 0 would be forgotten
+        // when that event comes.
+        self.now = self.now.max(since);
         self.make_room(2);
         let index = self.ensure(id, agent, cgroup, uid, since);
         let Some(slot) = self.slots.get_mut(index) else { return };

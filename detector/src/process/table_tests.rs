@@ -265,3 +265,28 @@ fn a_move_between_control_groups_changes_the_agent_only_on_joining() {
     table.apply(&moved(3, 2, 32, Membership::Joined));
     assert_eq!(state(&table), Some((2, 32)));
 }
+
+#[test]
+fn what_was_there_before_the_first_event_is_known_when_it_comes() {
+    let mut table = ProcessTable::default();
+    let now = 1_700_000_000 * SECOND;
+    let wrapper = Process {
+        id: id(10),
+        parent: None,
+        exec: Some(Arc::new(Exec { exe: "/usr/bin/detector".into(), ..Exec::default() })),
+        agent: AgentId::NONE,
+        cgroup: CgroupId(0),
+        uid: 0,
+        since: Nanos(now),
+        ended: None,
+        setsid: None,
+    };
+    table.seed(wrapper);
+    // An event that does not name the wrapper, as the command's entry into its control group.
+    table.apply(&exit(now, id(12)));
+    table.apply(&exec(now + SECOND, id(11), "/bin/true", id(10)));
+    assert_eq!(
+        table.ancestors(id(11)).map(|above| exe(&table, above.id)).collect::<Vec<_>>(),
+        ["/usr/bin/detector"]
+    );
+}

@@ -36,6 +36,33 @@ const KEYS: &[&str] = &[
     "sigma-version",
     "action",
 ];
+/// Words that the Sigma reader has a fixed list of: modifiers, levels, states.
+const WORDS: &[&str] = &[
+    "contains",
+    "startswith",
+    "endswith",
+    "all",
+    "base64",
+    "base64offset",
+    "wide",
+    "windash",
+    "re",
+    "cased",
+    "cidr",
+    "exists",
+    "expand",
+    "fieldref",
+    "informational",
+    "low",
+    "medium",
+    "high",
+    "critical",
+    "stable",
+    "test",
+    "experimental",
+    "deprecated",
+    "unsupported",
+];
 /// Attributes of ours and of the engine's.
 const ATTRIBUTES: &[&str] = &["detector.summary", "rsigma.exemplars", "rsigma.suppress", "rsigma.action"];
 
@@ -81,7 +108,9 @@ impl Document<'_> {
         if let Some(first) = what.get(..1).map(str::to_lowercase) {
             what.replace_range(..1, &first);
         }
-        self.problem(key, what, "write it as the Sigma specification has it")
+        let remedy = quoted.and_then(|word| suggestion(word, WORDS.iter().copied()));
+        let remedy = remedy.unwrap_or_else(|| "write it as the Sigma specification has it".to_owned());
+        self.problem(key, what, remedy)
     }
 
     /// Keys that no Sigma document has.
