@@ -4,8 +4,9 @@
 pub const PATH_MAX: usize = 4096;
 /// Longest single path component with its NUL.
 pub const NAME_MAX: usize = 256;
-/// Most components that a path walk follows before it says "truncated".
-pub const PATH_COMPONENTS: u32 = 512;
+/// Most steps of a path walk before it says "truncated": a path of [`PATH_MAX`] bytes has at most half as
+/// many components, and some mounts to cross.
+pub const PATH_COMPONENTS: u32 = 2_048 + 64;
 /// Bytes of argv that travel inside the exec record itself.
 pub const ARGV_INLINE: usize = 2048;
 /// Bytes of environment that travel inside the exec record itself.

@@ -62,7 +62,8 @@ impl Builder {
     pub fn path(&mut self, place: Path) -> Walked {
         let scratch = &mut *self.scratch;
         let from = get!(scratch, len);
-        set!(scratch, end, from + PATH_MAX as u64);
+        // A name is written whole or not at all: room for one more than counts.
+        set!(scratch, end, from + (PATH_MAX + NAME_MAX) as u64);
         set!(scratch, last, from);
         set!(scratch, hidden, 0);
         set!(scratch, done, 0);

@@ -80,7 +80,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__completions)
-            opts="-h --log --help bash elvish fish powershell zsh"
+            opts="-h -V --log --help --version bash elvish fish powershell zsh"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -98,7 +98,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__docs)
-            opts="-h --out --log --help"
+            opts="-h -V --out --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -120,7 +120,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__doctor)
-            opts="-h --json --log --help"
+            opts="-h -V --json --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -138,7 +138,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__record)
-            opts="-o -h --output --config --name --log --help"
+            opts="-o -h -V --output --config --name --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -172,7 +172,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__replay)
-            opts="-h --rules --no-builtin --alerts --stats --log --help"
+            opts="-h -V --rules --no-builtin --alerts --stats --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -198,7 +198,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules)
-            opts="-h --log --help check list show test explain"
+            opts="-h -V --log --help --version check list show test explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -216,7 +216,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules__subcmd__check)
-            opts="-h --log --help"
+            opts="-h -V --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -234,7 +234,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules__subcmd__explain)
-            opts="-h --event --rules --log --help"
+            opts="-h -V --event --rules --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -260,7 +260,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules__subcmd__list)
-            opts="-h --json --log --help"
+            opts="-h -V --json --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -278,7 +278,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules__subcmd__show)
-            opts="-h --rules --log --help"
+            opts="-h -V --rules --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -300,7 +300,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules__subcmd__test)
-            opts="-h --log --help"
+            opts="-h -V --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -318,7 +318,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__run)
-            opts="-h --config --record --log --help"
+            opts="-h -V --config --record --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -344,7 +344,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__wrap)
-            opts="-q -h --name --alerts --show --quiet --config --record --log --help"
+            opts="-q -h -V --name --alerts --show --quiet --config --record --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

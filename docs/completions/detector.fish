@@ -30,7 +30,7 @@ complete -c detector -n "__fish_detector_needs_command" -s V -l version -d 'Prin
 complete -c detector -n "__fish_detector_needs_command" -f -a "run" -d 'Watch the agents of a configuration until told to stop'
 complete -c detector -n "__fish_detector_needs_command" -f -a "wrap" -d 'Run a command as an agent: in a control group of its own, watched from its first instruction'
 complete -c detector -n "__fish_detector_needs_command" -f -a "replay" -d 'Judge recordings again, on any machine, without root or kernel'
-complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see'
+complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C'
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
 complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d 'Print shell completions'
@@ -38,7 +38,8 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "docs" -d 'Write t
 complete -c detector -n "__fish_detector_using_subcommand run" -l config -d 'Configuration file' -r -F
 complete -c detector -n "__fish_detector_using_subcommand run" -l record -d 'Record what the sensors see, too' -r -F
 complete -c detector -n "__fish_detector_using_subcommand run" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
-complete -c detector -n "__fish_detector_using_subcommand run" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand run" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l name -d 'What alerts call the agent; the command\'s name otherwise' -r
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l alerts -d 'Write alerts as JSON lines to this file, `-` for standard output' -r -F
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l show -d 'Least level that is shown on standard error' -r -f -a "informational\t'Worth knowing, nothing more'
@@ -51,19 +52,23 @@ complete -c detector -n "__fish_detector_using_subcommand wrap" -l record -d 'Re
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand wrap" -s q -l quiet -d 'Show nothing on standard error'
 complete -c detector -n "__fish_detector_using_subcommand wrap" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand wrap" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand replay" -l rules -d 'Rules from this file or directory, beside the built-in ones; may be given again' -r -F
 complete -c detector -n "__fish_detector_using_subcommand replay" -l alerts -d 'Where alerts go; `-` is standard output' -r -F
 complete -c detector -n "__fish_detector_using_subcommand replay" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand replay" -l no-builtin -d 'Leave the built-in rules out'
 complete -c detector -n "__fish_detector_using_subcommand replay" -l stats -d 'Print events, seconds and events a second to standard error'
-complete -c detector -n "__fish_detector_using_subcommand replay" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand replay" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand replay" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand record" -s o -l output -d 'Recording to write' -r -F
 complete -c detector -n "__fish_detector_using_subcommand record" -l config -d 'Configuration file that names the agents' -r -F
 complete -c detector -n "__fish_detector_using_subcommand record" -l name -d 'What the agent is called, with a command' -r
 complete -c detector -n "__fish_detector_using_subcommand record" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
-complete -c detector -n "__fish_detector_using_subcommand record" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand record" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "check" -d 'Say whether rules can be used, and what is wrong with those that cannot'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "list" -d 'List the rules that judge'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "show" -d 'Print a rule'
@@ -71,23 +76,31 @@ complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "explain" -d 'Say why a rule matches an event, or does not'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from list" -l json -d 'One JSON array instead of a table'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from show" -l rules -d 'Rule files and directories, beside the built-in rules' -r -F
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from show" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from test" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -l event -d 'The event: a JSON object of Sigma fields, or a file with one' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -l rules -d 'Rule files and directories, beside the built-in rules' -r -F
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand doctor" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand doctor" -l json -d 'As JSON'
-complete -c detector -n "__fish_detector_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand completions" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand completions" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand docs" -l out -d 'Directory' -r -F
 complete -c detector -n "__fish_detector_using_subcommand docs" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand docs" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand docs" -s V -l version -d 'Print version'

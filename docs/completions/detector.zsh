@@ -34,8 +34,10 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
 '--record=[Record what the sensors see, too]:FILE:_files' \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
 && ret=0
 ;;
 (wrap)
@@ -54,6 +56,8 @@ critical\:"Worth waking a person"))' \
 '--quiet[Show nothing on standard error]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
 '*::command -- The command and its arguments:_default' \
 && ret=0
 ;;
@@ -64,8 +68,10 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '--no-builtin[Leave the built-in rules out]' \
 '--stats[Print events, seconds and events a second to standard error]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
 '*::files -- Recordings, each replayed on its own:_files' \
 && ret=0
 ;;
@@ -76,8 +82,10 @@ _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file that names the agents]:FILE:_files' \
 '--name=[What the agent is called, with a command]:NAME:_default' \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
 '*::command -- A command to run and record:_default' \
 && ret=0
 ;;
@@ -86,6 +94,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 ":: :_detector__subcmd__rules_commands" \
 "*::: :->rules" \
 && ret=0
@@ -101,6 +111,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 '*::paths -- Rule files and directories, beside the built-in rules:_files' \
 && ret=0
 ;;
@@ -110,6 +122,8 @@ _arguments "${_arguments_options[@]}" : \
 '--json[One JSON array instead of a table]' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 '*::paths -- Rule files and directories, beside the built-in rules:_files' \
 && ret=0
 ;;
@@ -119,6 +133,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 ':rule -- Id, beginning of an id, title, or file name without ending:_default' \
 && ret=0
 ;;
@@ -127,6 +143,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 '*::paths -- Rule files and directories; the built-in rules where none is given:_files' \
 && ret=0
 ;;
@@ -137,6 +155,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 ':rule -- Id, beginning of an id, title, or file name without ending:_default' \
 && ret=0
 ;;
@@ -148,8 +168,10 @@ esac
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '--json[As JSON]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
 && ret=0
 ;;
 (completions)
@@ -157,6 +179,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 ':shell -- Shell:(bash elvish fish powershell zsh)' \
 && ret=0
 ;;
@@ -166,6 +190,8 @@ _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help]' \
 '--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
 && ret=0
 ;;
         esac
@@ -179,7 +205,7 @@ _detector_commands() {
 'run:Watch the agents of a configuration until told to stop' \
 'wrap:Run a command as an agent\: in a control group of its own, watched from its first instruction' \
 'replay:Judge recordings again, on any machine, without root or kernel' \
-'record:Record what the sensors see' \
+'record:Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C' \
 'rules:Check, list, show, test and explain rules' \
 'doctor:Say what this kernel and these privileges allow, and what is not covered' \
 'completions:Print shell completions' \

@@ -64,6 +64,7 @@ fields! {
     ExeWorldWritable "ExeWorldWritable" ACTOR "Everybody may write the executable.";
     ExeSetuid "ExeSetuid" ACTOR "The executable is setuid or setgid.";
     ArgvTruncated "ArgvTruncated" ACTOR "The command line is longer than what was taken.";
+    PathTruncated "PathTruncated" ACTOR "The path of the executable or its directory is too long to resolve; it lacks its start.";
     ScriptText "ScriptText" ACTOR "Program text given to a shell, Python, Perl, Ruby, Node or PHP as an argument.";
     EnvLdPreload "EnvLdPreload" ACTOR "LD_PRELOAD at exec.";
     EnvLdAudit "EnvLdAudit" ACTOR "LD_AUDIT at exec.";

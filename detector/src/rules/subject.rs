@@ -291,6 +291,7 @@ impl<'a> View<'a> {
             FieldId::ExeWorldWritable => Some(EventValue::Bool(self.exec?.mode & 0o002 != 0)),
             FieldId::ExeSetuid => Some(EventValue::Bool(self.exec?.mode & 0o6000 != 0)),
             FieldId::ArgvTruncated => Some(EventValue::Bool(self.exec?.argv_truncated.is_some())),
+            FieldId::PathTruncated => Some(EventValue::Bool(self.exec?.path_truncated)),
             FieldId::ScriptText => self.facts()?.script.map(str),
             FieldId::EnvLdPreload => self.env("LD_PRELOAD"),
             FieldId::EnvLdAudit => self.env("LD_AUDIT"),
