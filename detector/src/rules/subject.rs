@@ -346,7 +346,9 @@ impl<'a> View<'a> {
             })),
             FieldId::TargetCgroupPath => Some(str(&self.moved()?.path)),
             FieldId::MovedProcessId => Some(int(self.moved()?.moved.pid)),
-            FieldId::LostEvents => Some(EventValue::Int(self.lost()?.count.cast_signed())),
+            FieldId::LostEvents => {
+                Some(EventValue::Int(i64::try_from(self.lost()?.count).unwrap_or(i64::MAX)))
+            }
             FieldId::LostKind => Some(str(&self.lost()?.what)),
             FieldId::Agent => self.agent_name.map(str),
             FieldId::Container => self.container.map(str),
