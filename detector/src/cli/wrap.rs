@@ -142,7 +142,11 @@ impl Place {
             let pids: Vec<String> = left.iter().map(u32::to_string).collect();
             eprintln!(
                 "detector: {} still running, no longer watched, in {}: pid {}",
-                if left.len() == 1 { "1 process is" } else { "processes are" },
+                if left.len() == 1 {
+                    "1 process is".to_owned()
+                } else {
+                    format!("{} processes are", left.len())
+                },
                 self.directory.display(),
                 pids.join(", ")
             );
