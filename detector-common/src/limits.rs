@@ -21,6 +21,11 @@ pub const ENV_CHUNKS: u32 = 4;
 pub const STRING_MAX: usize = 4096;
 /// Most watched cgroups, agents' children included.
 pub const CGROUPS: u32 = 65_536;
+/// Most control groups whose children may be agents.
+pub const NURSERIES: u32 = 1_024;
+/// Agent numbers from here on are given by the kernel half, to a group that is born where agents are
+/// born; userspace says afterwards whether it is one.
+pub const PROVISIONAL: u32 = 0x8000_0000;
 /// Most watched processes alive at once.
 pub const TASKS: u32 = 65_536;
 /// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.

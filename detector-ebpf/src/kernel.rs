@@ -3,6 +3,7 @@
 //! A read that fails gives zeros, as `bpf_probe_read_kernel` leaves them: no branch on the result, so
 //! that the verifier explores one path. Callers treat 0 and null as "unknown".
 
+use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::ptr::read_volatile;
 
@@ -55,6 +56,33 @@ pub fn read<T: Plain>(address: *const u8) -> T {
     }
     // SAFETY: zeroed or written; any bytes are a value of a Plain type.
     unsafe { value.assume_init() }
+}
+
+/// A number that any CPU may read and write; aligned words are never torn.
+pub struct Word<T>(UnsafeCell<T>);
+
+// SAFETY: all access is volatile and of one word; users say why a lost update does no harm.
+unsafe impl<T: Plain> Sync for Word<T> {}
+
+impl<T: Plain> Word<T> {
+    /// Holds `value`.
+    pub const fn new(value: T) -> Self {
+        Self(UnsafeCell::new(value))
+    }
+
+    /// What it holds.
+    #[inline(always)]
+    pub fn get(&self) -> T {
+        // SAFETY: points into a live global.
+        unsafe { self.0.get().read_volatile() }
+    }
+
+    /// Holds `value` from now on.
+    #[inline(always)]
+    pub fn set(&self, value: T) {
+        // SAFETY: as above.
+        unsafe { self.0.get().write_volatile(value) }
+    }
 }
 
 /// A process or thread.

@@ -3,8 +3,6 @@
 //! The rings wake userspace at most once in a window; userspace goes on looking for a window after it
 //! found something, so nothing waits longer than one look and a storm costs few wake-ups.
 
-use core::cell::UnsafeCell;
-
 use aya_ebpf::bindings::{BPF_RB_FORCE_WAKEUP, BPF_RB_NO_WAKEUP};
 use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::map;
@@ -12,6 +10,7 @@ use aya_ebpf::maps::{HashMap, PerCpuArray, RingBuf};
 use detector_common::limits;
 use detector_common::wire::{Header, Kind, LossKey};
 
+use crate::kernel::Word;
 use crate::scope::Actor;
 
 /// What must not be lost: exec, exit, persistence, control groups.
@@ -30,27 +29,8 @@ static LOST: HashMap<LossKey, u64> = HashMap::with_max_entries(16_384, 0);
 #[map]
 static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
 
-static WOKEN: Moment = Moment(UnsafeCell::new(0));
-
-/// A time that any CPU may read and write; aligned words are never torn.
-struct Moment(UnsafeCell<u64>);
-
-// SAFETY: all access is volatile and word-sized; a lost update costs at most one more wake-up.
-unsafe impl Sync for Moment {}
-
-impl Moment {
-    #[inline(always)]
-    fn get(&self) -> u64 {
-        // SAFETY: points into a live global.
-        unsafe { self.0.get().read_volatile() }
-    }
-
-    #[inline(always)]
-    fn set(&self, value: u64) {
-        // SAFETY: as above.
-        unsafe { self.0.get().write_volatile(value) }
-    }
-}
+/// When userspace was last woken; a lost update costs one more wake-up.
+static WOKEN: Word<u64> = Word::new(0);
 
 /// A record under construction, and all that is known of it while it grows.
 ///

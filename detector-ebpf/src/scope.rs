@@ -10,11 +10,18 @@ use aya_ebpf::maps::HashMap;
 use detector_common::limits;
 use detector_common::wire::Tag;
 
-use crate::kernel::Task;
+use crate::kernel::{Task, Word};
 
 /// Control group id → agent.
 #[map]
 static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(limits::CGROUPS, 0);
+
+/// Control groups whose children userspace may recognise as agents.
+#[map]
+static NURSERIES: HashMap<u64, u32> = HashMap::with_max_entries(limits::NURSERIES, 0);
+
+/// How many groups were given a provisional number.
+static BORN: Word<u32> = Word::new(0);
 
 /// Process id → tag.
 #[map]
@@ -117,7 +124,22 @@ pub fn agent_of(cgroup: u64) -> Option<u32> {
     unsafe { CGROUPS.get(cgroup) }.copied()
 }
 
-/// Gives a new control group its parent's agent.
+/// The agent of a group that is born below `parent`: the parent's, a provisional one where agents are
+/// born, 0 for none. Births are serial: the kernel holds cgroup_mutex.
+#[inline(always)]
+pub fn agent_at_birth(parent: u64) -> u32 {
+    if let Some(agent) = agent_of(parent) {
+        return agent;
+    }
+    if NURSERIES.get_ptr(parent).is_none() {
+        return 0;
+    }
+    let born = BORN.get();
+    BORN.set(born.wrapping_add(1));
+    limits::PROVISIONAL | born
+}
+
+/// Gives a new control group its agent.
 #[inline(always)]
 pub fn put_cgroup(cgroup: u64, agent: u32) {
     let _ = CGROUPS.insert(cgroup, agent, 0);

@@ -39,6 +39,13 @@ impl Pattern {
         Ok(Self { name: name.to_owned(), glob: matcher, place: fixed_parent(&glob) })
     }
 
+    /// The directory whose children may match: where agents are born.
+    fn nursery(&self) -> Option<&str> {
+        let place = self.place.as_deref()?;
+        let rest = self.glob.glob().glob().strip_prefix(place)?.strip_prefix('/')?;
+        (!rest.contains('/')).then_some(place)
+    }
+
     /// Whether the control group at `path` is an agent of this name.
     pub fn matches(&self, path: &str) -> bool {
         self.glob.is_match(path)
@@ -77,22 +84,43 @@ impl Agents {
         self.live.values()
     }
 
-    /// The agent that a control group is by its path, with the place for its programs. `None` where no
-    /// pattern matches or the group belongs to an agent already.
-    pub fn recognise(&mut self, cgroup: CgroupId, path: &str) -> Option<(Agent, String)> {
+    /// Whether agents are born in the control group at `path`.
+    pub fn are_born_in(&self, path: &str) -> bool {
+        self.patterns.iter().any(|pattern| pattern.nursery() == Some(path))
+    }
+
+    /// Whether there is an agent of this number.
+    pub fn knows(&self, agent: AgentId) -> bool {
+        self.live.contains_key(&agent)
+    }
+
+    /// The agent that a control group is by its path, with the place for its programs; under the number
+    /// that the kernel half gave it at birth, if it did. `None` where no pattern matches or the group
+    /// belongs to an agent already.
+    pub fn recognise(&mut self, cgroup: CgroupId, path: &str, born: AgentId) -> Option<(Agent, String)> {
         if self.live.values().any(|agent| agent.cgroup == cgroup || is_below(path, &agent.path)) {
             return None;
         }
         let pattern = self.patterns.iter().find(|pattern| pattern.matches(path))?;
         let place = pattern.place.clone().unwrap_or_else(|| path.to_owned());
         let name = pattern.name.clone();
-        Some((self.add(name, cgroup, path), place))
+        let id = if born == AgentId::NONE { self.next() } else { born };
+        Some((self.insert(id, name, cgroup, path), place))
     }
 
     /// A new agent.
     pub fn add(&mut self, name: String, cgroup: CgroupId, path: &str) -> Agent {
+        let id = self.next();
+        self.insert(id, name, cgroup, path)
+    }
+
+    fn next(&mut self) -> AgentId {
         self.last += 1;
-        let agent = Agent { id: AgentId(self.last), name, cgroup, path: path.to_owned() };
+        AgentId(self.last)
+    }
+
+    fn insert(&mut self, id: AgentId, name: String, cgroup: CgroupId, path: &str) -> Agent {
+        let agent = Agent { id, name, cgroup, path: path.to_owned() };
         self.live.insert(agent.id, agent.clone());
         agent
     }
@@ -130,12 +158,29 @@ mod tests {
     }
 
     #[test]
+    fn agents_are_born_where_only_the_last_component_is_open() {
+        let agents = |glob| Agents::new(vec![Pattern::new("a", glob).unwrap()]);
+        assert!(agents("/agents/coder-*").are_born_in("/agents"));
+        assert!(!agents("/agents/*/coder").are_born_in("/agents"));
+        assert!(!agents("/coder-*").are_born_in("/"));
+        assert!(!agents("/agents/one").are_born_in("/agents"));
+    }
+
+    #[test]
+    fn the_number_given_at_birth_is_kept() {
+        let mut agents = Agents::new(vec![Pattern::new("all", "/agents/*").unwrap()]);
+        let born = AgentId(0x8000_0007);
+        assert_eq!(agents.recognise(CgroupId(1), "/agents/a", born).map(|(agent, _)| agent.id), Some(born));
+        assert!(agents.knows(born) && !agents.knows(AgentId(1)));
+    }
+
+    #[test]
     fn a_group_below_an_agent_is_no_agent_of_its_own() {
         let mut agents = Agents::new(vec![Pattern::new("all", "/agents/**").unwrap()]);
-        let (agent, place) = agents.recognise(CgroupId(1), "/agents/a").unwrap();
+        let (agent, place) = agents.recognise(CgroupId(1), "/agents/a", AgentId::NONE).unwrap();
         assert_eq!((agent.id, place.as_str()), (AgentId(1), "/agents"));
-        assert_eq!(agents.recognise(CgroupId(2), "/agents/a/child"), None);
-        assert!(agents.recognise(CgroupId(3), "/agents/ab").is_some());
+        assert_eq!(agents.recognise(CgroupId(2), "/agents/a/child", AgentId::NONE), None);
+        assert!(agents.recognise(CgroupId(3), "/agents/ab", AgentId::NONE).is_some());
         assert_eq!(agents.remove(CgroupId(1)).map(|agent| agent.id), Some(AgentId(1)));
     }
 }

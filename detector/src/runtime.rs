@@ -84,7 +84,7 @@ impl Engine {
     /// A map is full or a program does not attach.
     pub fn watch_existing(&mut self) -> Result<(), KernelError> {
         for group in self.sensor.cgroups().tree("/") {
-            self.recognise(group.id, &group.path)?;
+            self.recognise(group.id, &group.path, AgentId::NONE)?;
         }
         Ok(())
     }
@@ -174,8 +174,8 @@ impl Engine {
     fn event(&mut self, event: Event) {
         let mut gone = None;
         match &event.kind {
-            EventKind::CgroupCreate(change) if event.agent == AgentId::NONE => {
-                if let Err(error) = self.recognise(change.id, &change.path) {
+            EventKind::CgroupCreate(change) if !self.agents.knows(event.agent) => {
+                if let Err(error) = self.recognise(change.id, &change.path, event.agent) {
                     tracing::error!(path = %change.path, %error, "an agent cannot be watched");
                 }
             }
@@ -197,7 +197,10 @@ impl Engine {
             | EventKind::CgroupCreate(_)
             | EventKind::Lost(_) => {}
         }
-        self.core.feed(Input::Event(event), clock::now);
+        // What a group did that was born among agents and is none, until that was said.
+        if event.agent == AgentId::NONE || self.agents.knows(event.agent) || gone.is_some() {
+            self.core.feed(Input::Event(event), clock::now);
+        }
         if let Some(agent) = gone {
             self.sensor.unwatch(agent.id);
             tracing::info!(agent = %agent.name, path = %agent.path, "agent is gone");
@@ -205,10 +208,17 @@ impl Engine {
         }
     }
 
-    fn recognise(&mut self, cgroup: CgroupId, path: &str) -> Result<(), KernelError> {
-        match self.agents.recognise(cgroup, path) {
+    fn recognise(&mut self, cgroup: CgroupId, path: &str, born: AgentId) -> Result<(), KernelError> {
+        if self.agents.are_born_in(path) {
+            self.sensor.expect(cgroup, path)?;
+        }
+        match self.agents.recognise(cgroup, path, born) {
             Some((agent, place)) => self.begin(&agent, &place),
-            None => Ok(()),
+            None if born == AgentId::NONE => Ok(()),
+            None => {
+                self.sensor.forget(cgroup, born);
+                Ok(())
+            }
         }
     }
 

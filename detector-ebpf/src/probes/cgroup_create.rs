@@ -1,7 +1,8 @@
 //! A new control group, at `tp_btf/cgroup_mkdir`.
 //!
 //! Hook: `cgroup_mkdir(struct cgroup *cgrp, const char *path)`, BTF since 5.5. A child of a watched
-//! group is watched from birth, before any task can enter it. Every new group of cgroup2 is reported,
+//! group is watched from birth, before any task can enter it, and so is one that is born where a pattern
+//! expects agents; userspace says afterwards whether it is one. Every new group of cgroup2 is reported,
 //! so that userspace can match it against the configured patterns. Rare, so its cost is no concern.
 
 use aya_ebpf::macros::btf_tracepoint;
@@ -21,7 +22,7 @@ pub fn cgroup_create(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let (id, parent) = (cgroup.id(), cgroup.parent_id());
-    let agent = scope::agent_of(parent).unwrap_or(0);
+    let agent = scope::agent_at_birth(parent);
     if agent != 0 {
         scope::put_cgroup(id, agent);
     }

@@ -1,6 +1,6 @@
 //! The loaded kernel half: programs attached, agents watched, maps at hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -64,12 +64,14 @@ pub struct Sensor {
     ebpf: Ebpf,
     groups: EbpfHashMap<MapData, u64, u32>,
     tasks: EbpfHashMap<MapData, u32, Tag>,
+    nurseries: EbpfHashMap<MapData, u64, u32>,
     lost: EbpfHashMap<MapData, LossKey, u64>,
     lost_before: BTreeMap<(u32, u32), u64>,
     cgroups: Cgroups,
     states: Vec<HookState>,
     watched: BTreeMap<AgentId, Watched>,
     attached: BTreeMap<PathBuf, Vec<Link>>,
+    expected: BTreeSet<PathBuf>,
     always: Vec<BtfTracePointLink>,
     machine_wide: Vec<BtfTracePointLink>,
     probe_log: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -139,6 +141,7 @@ impl Sensor {
         let mut sensor = Self {
             groups: hash(&mut ebpf, "CGROUPS")?,
             tasks: hash(&mut ebpf, "TASKS")?,
+            nurseries: hash(&mut ebpf, "NURSERIES")?,
             lost: hash(&mut ebpf, "LOST")?,
             lost_before: BTreeMap::new(),
             ebpf,
@@ -146,6 +149,7 @@ impl Sensor {
             states,
             watched: BTreeMap::new(),
             attached: BTreeMap::new(),
+            expected: BTreeSet::new(),
             always: Vec::new(),
             machine_wide: Vec::new(),
             probe_log,
@@ -194,6 +198,27 @@ impl Sensor {
         Ok(processes)
     }
 
+    /// Expects agents to be born in the group at `path`: each child is watched from its birth, under a
+    /// provisional number, until [`Sensor::watch`] or [`Sensor::forget`] says what it is.
+    ///
+    /// # Errors
+    /// The map is full or a program does not attach.
+    pub fn expect(&mut self, group: CgroupId, path: &str) -> Result<(), KernelError> {
+        let place = self.cgroups.directory(path);
+        self.attach_place(&place)?;
+        self.expected.insert(place);
+        self.nurseries
+            .insert(group.0, 1, 0)
+            .map_err(|source| KernelError::Map { name: "NURSERIES", source: Box::new(source) })
+    }
+
+    /// A group that was born among agents is none.
+    pub fn forget(&mut self, group: CgroupId, agent: AgentId) {
+        // It may be gone already.
+        let _ = self.groups.remove(&group.0);
+        self.untag(agent);
+    }
+
     /// Tags a process that was there before its agent was watched.
     ///
     /// # Errors
@@ -215,6 +240,16 @@ impl Sensor {
             // The kernel half may have forgotten it already, when the group was removed.
             let _ = self.groups.remove(&group.0);
         }
+        self.untag(agent);
+        if !self.expected.contains(&place) && !self.watched.values().any(|other| other.place == place) {
+            self.attached.remove(&place);
+        }
+        if self.watched.is_empty() {
+            self.machine_wide.clear();
+        }
+    }
+
+    fn untag(&mut self, agent: AgentId) {
         let tagged: Vec<u32> = self
             .tasks
             .iter()
@@ -223,12 +258,6 @@ impl Sensor {
             .collect();
         for pid in tagged {
             let _ = self.tasks.remove(&pid);
-        }
-        if !self.watched.values().any(|other| other.place == place) {
-            self.attached.remove(&place);
-        }
-        if self.watched.is_empty() {
-            self.machine_wide.clear();
         }
     }
 

@@ -218,3 +218,32 @@ fn an_agent_that_is_gone_is_forgotten_and_its_name_may_come_back() {
     detector.wait_for_log("agent is gone").unwrap();
     assert!(detector.stop().unwrap().success());
 }
+
+#[test]
+fn an_agent_that_lives_for_a_moment_is_watched_from_its_first_instruction() {
+    needs_root!();
+    let stage = Stage::new("moment");
+    let mut detector = stage.start();
+    // Whatever the daemon does about a new group, it does too late.
+    detector.signal(Signal::STOP).unwrap();
+    let mut pids = Vec::new();
+    for number in 0..5 {
+        let other = stage.group.child(&format!("other-{number}")).unwrap();
+        trigger::run(&other, &["exec-memfd"]).unwrap();
+        let agent = stage.group.child(&format!("agent-{number}")).unwrap();
+        let said = trigger::run(&agent, &["exec-memfd"]).unwrap();
+        pids.push(trigger::number(&said, "pid").unwrap());
+    }
+    detector.signal(Signal::CONT).unwrap();
+    for pid in &pids {
+        let alert = stage.alert("an alert about each agent", |alert| {
+            is_memfd(alert) && alert["process"]["pid"].as_u64() == Some(*pid)
+        });
+        assert_eq!(alert["agent"]["name"], "coder");
+    }
+    let about = alerts(&stage.path("alerts.jsonl"));
+    let strangers = about.iter().filter(|alert| {
+        is_memfd(alert) && !alert["process"]["pid"].as_u64().is_some_and(|pid| pids.contains(&pid))
+    });
+    assert_eq!(strangers.count(), 0, "{about:#?}");
+}
