@@ -223,7 +223,7 @@ fn an_agent_that_is_gone_is_forgotten_and_its_name_may_come_back() {
 fn an_agent_that_lives_for_a_moment_is_watched_from_its_first_instruction() {
     needs_root!();
     let stage = Stage::new("moment");
-    let mut detector = stage.start();
+    let detector = stage.start();
     // Whatever the daemon does about a new group, it does too late.
     detector.signal(Signal::STOP).unwrap();
     let mut pids = Vec::new();
