@@ -95,8 +95,6 @@ pub mod flag {
     pub const JOINED: u16 = 1 << 6;
     /// The process left every watched cgroup.
     pub const LEFT: u16 = 1 << 7;
-    /// Memory of the process could not be read.
-    pub const UNREADABLE: u16 = 1 << 8;
 }
 
 /// The first bytes of every record.

@@ -8,9 +8,10 @@ use aya_ebpf::helpers::{bpf_get_current_pid_tgid, bpf_get_current_uid_gid, gener
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use detector_common::limits;
-use detector_common::wire::Tag;
+use detector_common::wire::{Kind, Tag};
 
 use crate::kernel::{Task, Word};
+use crate::output;
 
 /// Control group id → agent.
 #[map]
@@ -107,7 +108,7 @@ pub fn tag(pid: u32) -> Option<Tag> {
 #[inline(always)]
 pub fn put_tag(pid: u32, tag: Tag) {
     if TASKS.insert(pid, tag, 0).is_err() {
-        crate::output::count_loss(tag.agent, detector_common::wire::Kind::Fork);
+        output::count_loss(tag.agent, Kind::Fork);
     }
 }
 
@@ -139,10 +140,12 @@ pub fn agent_at_birth(parent: u64) -> u32 {
     limits::PROVISIONAL | born
 }
 
-/// Gives a new control group its agent.
+/// Gives a new control group its agent. A full table leaves it unwatched, which userspace reports.
 #[inline(always)]
 pub fn put_cgroup(cgroup: u64, agent: u32) {
-    let _ = CGROUPS.insert(cgroup, agent, 0);
+    if CGROUPS.insert(cgroup, agent, 0).is_err() {
+        output::count_loss(agent, Kind::CgroupCreate);
+    }
 }
 
 /// Forgets a control group.

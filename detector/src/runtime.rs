@@ -1,5 +1,6 @@
 //! The rim: one thread drains the rings and runs the core, a tokio runtime carries the rest.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
@@ -26,6 +27,9 @@ pub use core::Core;
 const TICK: Duration = Duration::from_secs(1);
 /// How many looks that find nothing mean that the rings are empty.
 const QUIET: u32 = 2;
+
+/// Most groups that were taken for agents and are remembered for it.
+const STRANGERS: usize = 4096;
 
 /// What the rim asks of the ring thread.
 pub enum Command {
@@ -57,6 +61,8 @@ pub struct Engine {
     rings: Rings,
     decoder: Decoder,
     agents: Agents,
+    /// Groups that were born among agents and are none: what they did until that was said is dropped.
+    strangers: BTreeSet<AgentId>,
     core: Core,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
@@ -72,7 +78,8 @@ impl Engine {
         let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let remote = Remote { commands: sender, wake: wake.clone() };
         let decoder = Decoder::new(clock::offset());
-        let mut engine = Self { sensor, rings, decoder, agents, core, commands, wake };
+        let mut engine =
+            Self { sensor, rings, decoder, agents, strangers: BTreeSet::new(), core, commands, wake };
         let gaps = gaps(&engine.sensor);
         engine.core.feed(Input::Gaps(gaps), clock::now);
         Ok((engine, remote))
@@ -197,8 +204,7 @@ impl Engine {
             | EventKind::CgroupCreate(_)
             | EventKind::Lost(_) => {}
         }
-        // What a group did that was born among agents and is none, until that was said.
-        if event.agent == AgentId::NONE || self.agents.knows(event.agent) || gone.is_some() {
+        if !self.strangers.contains(&event.agent) {
             self.core.feed(Input::Event(event), clock::now);
         }
         if let Some(agent) = gone {
@@ -217,6 +223,11 @@ impl Engine {
             None if born == AgentId::NONE => Ok(()),
             None => {
                 self.sensor.forget(cgroup, born);
+                self.strangers.insert(born);
+                if self.strangers.len() > STRANGERS {
+                    // Numbers rise; nothing of the oldest is in the rings any more.
+                    self.strangers.pop_first();
+                }
                 Ok(())
             }
         }
@@ -224,8 +235,8 @@ impl Engine {
 
     fn begin(&mut self, agent: &Agent, place: &str) -> Result<(), KernelError> {
         self.core.feed(Input::AgentAdded(agent.clone()), clock::now);
-        let processes = self.sensor.watch(agent, place)?;
-        for group in self.sensor.cgroups().tree(&agent.path) {
+        let (groups, processes) = self.sensor.watch(agent, place)?;
+        for group in groups {
             self.core.feed(Input::Cgroup { id: group.id, path: group.path }, clock::now);
         }
         for pid in &processes {

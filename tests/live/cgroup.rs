@@ -90,3 +90,27 @@ fn entering_a_watched_group_is_joining() {
     assert_eq!(change, Membership::Joined);
     watch.until_exit(pid);
 }
+
+#[test]
+fn a_place_of_birth_that_was_made_again_is_served_again() {
+    needs_root!();
+    let mut watch = Watch::new("pen");
+    let outside = Cgroup::create("pen-outside").unwrap();
+    for _ in 0..2 {
+        let pen = outside.child("pen").unwrap();
+        watch.sensor.expect(CgroupId(pen.id().unwrap()), &pen.below_mount()).unwrap();
+        let agent = pen.child("agent").unwrap();
+        let id = agent.id().unwrap();
+        let born = watch.find("birth", |event| match &event.kind {
+            EventKind::CgroupCreate(change) if change.id.0 == id => Some(event.agent),
+            _ => None,
+        });
+        assert!(born.0 >= detector_common::limits::PROVISIONAL, "{born:?}");
+        let pid = small(&trigger::run(&agent, &["connect-tcp", "127.0.0.1:9"]).unwrap(), "pid");
+        let by = watch.find("connect", |event| match event.kind {
+            EventKind::Connect(_) if event.process.pid == pid => Some(event.agent),
+            _ => None,
+        });
+        assert_eq!(by, born);
+    }
+}

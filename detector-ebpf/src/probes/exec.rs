@@ -46,6 +46,7 @@ fn report(actor: &Actor, bprm: Binprm) {
 fn record(actor: &Actor, bprm: Binprm) {
     let Some(mut tail) = Builder::new::<Exec>() else { return };
     let task = Task::current();
+    // Read again: what `report` compared would have the verifier go through the rest once for each outcome.
     let memory = task.memory();
     let file = bprm.file();
     let inode = file.inode();
@@ -66,9 +67,6 @@ fn record(actor: &Actor, bprm: Binprm) {
     }
     if cwd.truncated {
         flags |= flag::CWD_TRUNCATED;
-    }
-    if (argv_len == 0 && argv_total != 0) || (env_len == 0 && env_total != 0) {
-        flags |= flag::UNREADABLE;
     }
     tail.emit(
         Lane::Urgent,

@@ -16,7 +16,7 @@ pub enum Attach {
 pub enum When {
     /// From start to end.
     Always,
-    /// While at least one agent exists.
+    /// While at least one agent exists; programs of control groups also where one is expected.
     Agents,
 }
 

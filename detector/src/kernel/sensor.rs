@@ -1,6 +1,6 @@
 //! The loaded kernel half: programs attached, agents watched, maps at hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use aya_log::EbpfLogger;
 use detector_common::offsets::Offsets;
 use detector_common::wire::{Kind, LossKey, Tag};
 
-use super::cgroup::Cgroups;
+use super::cgroup::{Cgroups, Group};
 use super::hook::{Attach, HOOKS, Hook, Vital, When};
 use super::ring::Rings;
 use super::{KernelError, btf};
@@ -71,7 +71,7 @@ pub struct Sensor {
     states: Vec<HookState>,
     watched: BTreeMap<AgentId, Watched>,
     attached: BTreeMap<PathBuf, Vec<Link>>,
-    expected: BTreeSet<PathBuf>,
+    expected: BTreeMap<PathBuf, CgroupId>,
     always: Vec<BtfTracePointLink>,
     machine_wide: Vec<BtfTracePointLink>,
     probe_log: Option<EbpfLogger<&'static dyn log::Log>>,
@@ -149,12 +149,12 @@ impl Sensor {
             states,
             watched: BTreeMap::new(),
             attached: BTreeMap::new(),
-            expected: BTreeSet::new(),
+            expected: BTreeMap::new(),
             always: Vec::new(),
             machine_wide: Vec::new(),
             probe_log,
         };
-        sensor.attach_always()?;
+        sensor.always = sensor.attach_machine_wide(When::Always)?;
         Ok((sensor, rings))
     }
 
@@ -177,25 +177,25 @@ impl Sensor {
 
     /// Watches an agent from now on: its control group, every group below it, and every process in
     /// them. `place` is where the cgroup programs are attached: the agent's own directory or one above
-    /// it that several agents share. Gives the processes that were there already.
+    /// it that several agents share. Gives the groups, and the processes that were there already.
     ///
     /// # Errors
     /// A map is full, or a program does not attach.
-    pub fn watch(&mut self, agent: &Agent, place: &str) -> Result<Vec<u32>, KernelError> {
+    pub fn watch(&mut self, agent: &Agent, place: &str) -> Result<(Vec<Group>, Vec<u32>), KernelError> {
         let place = self.cgroups.directory(place);
         self.attach_agents()?;
         self.attach_place(&place)?;
-        let mut groups = Vec::new();
+        let groups = self.cgroups.tree(&agent.path);
         let mut processes = Vec::new();
-        for group in self.cgroups.tree(&agent.path) {
+        for group in &groups {
             self.groups
                 .insert(group.id.0, agent.id.0, 0)
                 .map_err(|source| KernelError::Map { name: "CGROUPS", source: Box::new(source) })?;
-            groups.push(group.id);
             processes.extend(self.cgroups.processes(&group.path));
         }
-        self.watched.insert(agent.id, Watched { place, groups });
-        Ok(processes)
+        let ids = groups.iter().map(|group| group.id).collect();
+        self.watched.insert(agent.id, Watched { place, groups: ids });
+        Ok((groups, processes))
     }
 
     /// Expects agents to be born in the group at `path`: each child is watched from its birth, under a
@@ -205,8 +205,11 @@ impl Sensor {
     /// The map is full or a program does not attach.
     pub fn expect(&mut self, group: CgroupId, path: &str) -> Result<(), KernelError> {
         let place = self.cgroups.directory(path);
+        if self.expected.insert(place.clone(), group).is_some_and(|before| before != group) {
+            // The directory was removed and made again; what was attached went with the first one.
+            self.attached.remove(&place);
+        }
         self.attach_place(&place)?;
-        self.expected.insert(place);
         self.nurseries
             .insert(group.0, 1, 0)
             .map_err(|source| KernelError::Map { name: "NURSERIES", source: Box::new(source) })
@@ -235,15 +238,15 @@ impl Sensor {
 
     /// Stops watching an agent. With the last one, the machine-wide hooks go too.
     pub fn unwatch(&mut self, agent: AgentId) {
-        let Some(Watched { place, groups }) = self.watched.remove(&agent) else { return };
+        let Some(Watched { place: _, groups }) = self.watched.remove(&agent) else { return };
         for group in groups {
             // The kernel half may have forgotten it already, when the group was removed.
             let _ = self.groups.remove(&group.0);
         }
         self.untag(agent);
-        if !self.expected.contains(&place) && !self.watched.values().any(|other| other.place == place) {
-            self.attached.remove(&place);
-        }
+        let Self { attached, watched, expected, .. } = self;
+        let in_use = || watched.values().map(|other| &other.place).chain(expected.keys());
+        attached.retain(|at, _| in_use().any(|place| place.starts_with(at)));
         if self.watched.is_empty() {
             self.machine_wide.clear();
         }
@@ -272,11 +275,6 @@ impl Sensor {
             }
         }
         news
-    }
-
-    fn attach_always(&mut self) -> Result<(), KernelError> {
-        self.always = self.attach_machine_wide(When::Always)?;
-        Ok(())
     }
 
     fn attach_agents(&mut self) -> Result<(), KernelError> {
