@@ -44,6 +44,10 @@ pub enum Kind {
     CgroupCreate = 19,
     /// A control group was removed: [`Cgroup`].
     CgroupRemove = 20,
+    /// First bytes of a flow: [`Payload`].
+    Payload = 21,
+    /// What a flow carried: [`Flow`].
+    Flow = 22,
 }
 
 impl Kind {
@@ -69,6 +73,8 @@ impl Kind {
         Self::CgroupMove,
         Self::CgroupCreate,
         Self::CgroupRemove,
+        Self::Payload,
+        Self::Flow,
     ];
 
     /// The kind with this number, if there is one.
@@ -95,6 +101,14 @@ pub mod flag {
     pub const JOINED: u16 = 1 << 6;
     /// The process left every watched cgroup.
     pub const LEFT: u16 = 1 << 7;
+    /// The bytes of a [`Payload`](super::Payload) were received, not sent.
+    pub const INBOUND: u16 = 1 << 8;
+    /// The bytes of a [`Payload`](super::Payload) begin a message.
+    pub const BEGINS: u16 = 1 << 9;
+    /// The socket asked for its connection.
+    pub const INITIATED: u16 = 1 << 10;
+    /// The socket was closed.
+    pub const CLOSED: u16 = 1 << 11;
 }
 
 /// The first bytes of every record.
@@ -123,7 +137,7 @@ pub struct Header {
     pub uid: u32,
 }
 
-/// A program was executed. Tail: exe path, cwd path, script, argv, environment, in that order.
+/// A program was executed. Tail: exe path, cwd path, argv, environment, script, [`Stdio`] entries, in that order.
 ///
 /// Paths are components from the leaf up, each with its NUL: `xmrig\0tmp\0` is `/tmp/xmrig`.
 #[repr(C)]
@@ -155,8 +169,10 @@ pub struct Exec {
     pub cwd_len: u16,
     /// Bytes of the script path, 0 where the executable is no script.
     pub script_len: u16,
+    /// Bytes of the [`Stdio`] entries.
+    pub stdio_len: u16,
     /// Zero.
-    pub pad: [u16; 3],
+    pub pad: [u16; 2],
     /// Parent's CLOCK_BOOTTIME start, nanoseconds.
     pub parent_start: u64,
     /// Name of the task as the kernel keeps it: sixteen bytes, two words so that they are copied as such.
@@ -231,6 +247,74 @@ pub struct Socket {
     pub errno: u32,
     /// Zero.
     pub pad: u32,
+    /// Cookie of the network namespace; 0 where unknown.
+    pub netns: u64,
+}
+
+/// A TCP socket at descriptor 0, 1 or 2 of a program that is executed.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stdio {
+    /// Remote address; IPv4 in the first four bytes.
+    pub remote: [u8; 16],
+    /// Local address, likewise.
+    pub local: [u8; 16],
+    /// Remote port.
+    pub remote_port: u16,
+    /// Local port.
+    pub local_port: u16,
+    /// AF_INET or AF_INET6.
+    pub family: u16,
+    /// The descriptor.
+    pub fd: u16,
+}
+
+/// First bytes of a flow in one direction. Tail: the bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Payload {
+    /// The flow.
+    pub socket: Socket,
+    /// Number of the segment among those of its direction that carried bytes, from 0.
+    pub segment: u32,
+    /// Bytes of the segment.
+    pub total: u32,
+    /// Bytes in the tail.
+    pub len: u32,
+    /// Number of the mark that matched, plus 1; 0 where none did yet.
+    pub mark: u32,
+}
+
+/// What a flow carried in one direction.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Carried {
+    /// Bytes.
+    pub bytes: u64,
+    /// Segments or datagrams that carried bytes.
+    pub packets: u64,
+    /// Longest time between two of them, nanoseconds.
+    pub longest_gap: u64,
+    /// Nanoseconds since the last.
+    pub idle: u64,
+    /// How many came more than a second after the one before.
+    pub pauses: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// What a flow carried until now.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// The flow.
+    pub socket: Socket,
+    /// Nanoseconds since it was first seen.
+    pub age: u64,
+    /// Sent.
+    pub sent: Carried,
+    /// Received.
+    pub received: Carried,
 }
 
 /// A file operation. Tail: four byte strings with the lengths of [`Self::lens`].
@@ -326,7 +410,11 @@ const _: () = {
     assert!(size_of::<ExecChunk>() == 16);
     assert!(size_of::<Fork>() == 16);
     assert!(size_of::<Exit>() == 8);
-    assert!(size_of::<Socket>() == 56);
+    assert!(size_of::<Socket>() == 64);
+    assert!(size_of::<Stdio>() == 40);
+    assert!(size_of::<Payload>() == 80);
+    assert!(size_of::<Carried>() == 40);
+    assert!(size_of::<Flow>() == 152);
     assert!(size_of::<File>() == 32);
     assert!(size_of::<Cgroup>() == 32);
     assert!(size_of::<OpenKey>() == 16);

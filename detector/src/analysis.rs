@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::event::{AgentId, CgroupId, Event, Nanos, ProcessId};
+use crate::network::{Names, Recognised};
 use crate::process::ProcessTable;
 
 mod daemonised;
@@ -30,6 +31,17 @@ pub struct Observation {
     pub fields: Vec<(&'static str, Value)>,
 }
 
+/// What an analysis may ask beside what it is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The processes; they know the event already.
+    pub table: &'a ProcessTable,
+    /// Names of addresses.
+    pub names: &'a Names,
+    /// The time of the input.
+    pub now: Nanos,
+}
+
 /// Every analysis, in the order that they are asked.
 #[derive(Debug, Default)]
 pub struct Analyses {
@@ -37,16 +49,21 @@ pub struct Analyses {
 }
 
 impl Analyses {
-    /// Takes an event that the table knows already.
-    pub fn event(&mut self, table: &ProcessTable, event: &Event) {
+    /// Takes an event; what it completes is appended to `out`.
+    pub fn event(&mut self, around: Around<'_>, event: &Event, _out: &mut Vec<Observation>) {
         let Self { daemonised } = self;
-        daemonised.event(table, event);
+        daemonised.event(around.table, event);
+    }
+
+    /// Takes what the bytes of a flow turned out to be.
+    pub fn recognised(&mut self, _around: Around<'_>, _recognised: &Recognised, _out: &mut Vec<Observation>) {
+        let Self { daemonised: _ } = self;
     }
 
     /// Lets time pass.
-    pub fn tick(&mut self, table: &ProcessTable, now: Nanos, out: &mut Vec<Observation>) {
+    pub fn tick(&mut self, around: Around<'_>, out: &mut Vec<Observation>) {
         let Self { daemonised } = self;
-        daemonised.tick(table, now, out);
+        daemonised.tick(around.table, around.now, out);
     }
 
     /// Things that were not followed because too many were.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 mod id;
 mod text;
 
-pub use id::{AgentId, CgroupId, Nanos, ProcessId, Ticks};
+pub use id::{AgentId, CgroupId, Nanos, NetnsId, ProcessId, Ticks};
 pub use text::text;
 
 /// One thing that a watched process did, or that was done to a watched control group.
@@ -49,6 +49,10 @@ pub enum EventKind {
     Connect(Flow),
     /// A TCP connect ended.
     ConnectResult(FlowResult),
+    /// First bytes that a flow carried.
+    Payload(Arc<Payload>),
+    /// What a flow carried until now: at its close, and while it lives from time to time.
+    FlowStats(Arc<FlowStats>),
     /// A datagram went to an address of its own.
     Send(Flow),
     /// A local address was bound.
@@ -102,6 +106,19 @@ pub struct Exec {
     pub env_truncated: bool,
     /// The path of the executable or cwd lacks its first components.
     pub path_truncated: bool,
+    /// Which of its descriptors 0, 1 and 2 are TCP sockets.
+    pub stdio: Vec<StdioSocket>,
+}
+
+/// A TCP socket that a program was given as standard input, output or error.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StdioSocket {
+    /// 0, 1 or 2.
+    pub fd: u8,
+    /// Where it is connected to.
+    pub remote: SocketAddr,
+    /// Its own end.
+    pub local: SocketAddr,
 }
 
 impl Exec {
@@ -175,6 +192,66 @@ pub struct Flow {
     pub local: Option<SocketAddr>,
     /// The socket is an IPv6 one that was given a v4-mapped address.
     pub v4_mapped: bool,
+    /// The watched socket asked for the connection; otherwise it accepted it, or that is not known.
+    pub initiated: bool,
+    /// Network namespace of the socket.
+    pub netns: NetnsId,
+}
+
+/// Which way bytes went, seen from the watched socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Direction {
+    /// Sent by it.
+    Out,
+    /// Received by it.
+    In,
+}
+
+/// Bytes at the beginning of a flow, as many as the kernel half thought worth looking at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Payload {
+    /// The flow; accepted ones as well as those that go out.
+    pub flow: Flow,
+    /// Which way they went.
+    pub direction: Direction,
+    /// They begin a message as far as the kernel half can say; otherwise they continue the bytes before.
+    pub begins: bool,
+    /// Number of this segment or datagram among those with payload of this direction, from 0.
+    pub segment: u32,
+    /// Bytes of the whole segment.
+    pub total: u32,
+    /// Its first bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// What a flow carried until now.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FlowStats {
+    /// The flow.
+    pub flow: Flow,
+    /// Whether it was closed; otherwise it lives on.
+    pub closed: bool,
+    /// Nanoseconds since the socket was made or first seen.
+    pub age: u64,
+    /// Sent.
+    pub sent: Carried,
+    /// Received.
+    pub received: Carried,
+}
+
+/// What a flow carried in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Bytes of payload.
+    pub bytes: u64,
+    /// Segments or datagrams with payload.
+    pub packets: u64,
+    /// Segments that came more than a second after the one before: bursts, less one.
+    pub pauses: u32,
+    /// Longest silence between two segments, nanoseconds.
+    pub longest_gap: u64,
+    /// Nanoseconds since the last segment.
+    pub idle: u64,
 }
 
 /// The end of a TCP connect.
@@ -207,6 +284,23 @@ impl Endpoint {
 /// Whether an address stays on this machine.
 pub fn is_loopback(ip: IpAddr) -> bool {
     ip.to_canonical().is_loopback()
+}
+
+/// Whether an address is private, link-local or shared (RFC 1918, 3927, 4193, 6598).
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
+        }
+        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
+    }
+}
+
+/// Whether an address is one of another machine beyond this network.
+pub fn is_public(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    !is_private(ip) && !ip.is_loopback() && !ip.is_unspecified() && !ip.is_multicast()
 }
 
 /// A file was touched.
@@ -319,6 +413,8 @@ impl EventKind {
             Self::Exit(_) => "exit",
             Self::Connect(_) => "connect",
             Self::ConnectResult(_) => "connect_result",
+            Self::Payload(_) => "payload",
+            Self::FlowStats(_) => "flow",
             Self::Send(_) => "send",
             Self::Bind(_) => "bind",
             Self::Listen(_) => "listen",

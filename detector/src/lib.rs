@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod event;
 pub mod kernel;
+pub mod network;
 pub mod pipeline;
 pub mod process;
 pub mod recording;

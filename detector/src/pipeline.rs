@@ -7,8 +7,9 @@ use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
-use crate::analysis::{Analyses, Observation};
+use crate::analysis::{Analyses, Around, Observation};
 use crate::event::{AgentId, CgroupId, Event, EventKind, Nanos};
+use crate::network::Names;
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
 
@@ -81,6 +82,7 @@ pub struct Pipeline {
     cgroups: Cgroups,
     gaps: Vec<String>,
     analyses: Analyses,
+    names: Names,
     rules: RuleSet,
     groups: Groups,
     now: Nanos,
@@ -100,6 +102,7 @@ impl Pipeline {
             cgroups: Cgroups::default(),
             gaps: Vec::new(),
             analyses: Analyses::default(),
+            names: Names::default(),
             rules,
             groups: Groups::new(group::Limits::default()),
             now: Nanos(0),
@@ -174,6 +177,8 @@ impl Pipeline {
             | EventKind::Exit(_)
             | EventKind::Connect(_)
             | EventKind::ConnectResult(_)
+            | EventKind::Payload(_)
+            | EventKind::FlowStats(_)
             | EventKind::Send(_)
             | EventKind::Bind(_)
             | EventKind::Listen(_)
@@ -181,8 +186,11 @@ impl Pipeline {
             | EventKind::Setsid
             | EventKind::CgroupRemove(_) => {}
         }
-        self.analyses.event(&self.table, event);
+        let mut observations = std::mem::take(&mut self.observations);
+        let around = Around { table: &self.table, names: &self.names, now: self.now };
+        self.analyses.event(around, event, &mut observations);
         self.judge(What::Event(event), event.agent, event.cgroup, out);
+        self.observed(observations, out);
         if let EventKind::CgroupRemove(change) = &event.kind {
             self.cgroups.remove(change.id);
         }
@@ -192,13 +200,19 @@ impl Pipeline {
         self.now = self.now.max(now);
         self.table.tick(now);
         let mut observations = std::mem::take(&mut self.observations);
-        self.analyses.tick(&self.table, now, &mut observations);
+        let around = Around { table: &self.table, names: &self.names, now: self.now };
+        self.analyses.tick(around, &mut observations);
+        self.observed(observations, out);
+        self.groups.tick(self.now, &mut out.alerts);
+    }
+
+    /// Judges what the analyses saw, and keeps the room that it stood in.
+    fn observed(&mut self, mut observations: Vec<Observation>, out: &mut Outputs) {
         for observation in observations.drain(..) {
             let (agent, cgroup) = (observation.agent, observation.cgroup);
             self.judge(What::Observation(&observation), agent, cgroup, out);
         }
         self.observations = observations;
-        self.groups.tick(self.now, &mut out.alerts);
     }
 
     fn judge(&mut self, what: What<'_>, agent: AgentId, cgroup: CgroupId, out: &mut Outputs) {
@@ -210,6 +224,10 @@ impl Pipeline {
             cgroup_path: place.map(|cgroup| &*cgroup.path),
             container: place.and_then(|cgroup| cgroup.container.as_deref()),
             pod: place.and_then(|cgroup| cgroup.pod.as_deref()),
+            hostname: what.flow().and_then(|flow| {
+                let name = self.names.get(flow.netns, flow.remote.ip(), self.now)?;
+                Some(&**name)
+            }),
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {

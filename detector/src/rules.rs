@@ -42,6 +42,10 @@ pub enum Category {
     NetworkConnection,
     /// A TCP socket listens, or another is bound.
     NetworkListen,
+    /// An application was recognised by the bytes of a flow.
+    NetworkPayload,
+    /// A name was asked for.
+    DnsQuery,
     /// A file was opened for writing, truncated, renamed, linked.
     FileEvent,
     /// A file was given other permission bits.
@@ -62,6 +66,8 @@ impl Category {
         Self::ProcessCreation,
         Self::NetworkConnection,
         Self::NetworkListen,
+        Self::NetworkPayload,
+        Self::DnsQuery,
         Self::FileEvent,
         Self::FileChange,
         Self::FileDelete,
@@ -76,6 +82,8 @@ impl Category {
             Self::ProcessCreation => "process_creation",
             Self::NetworkConnection => "network_connection",
             Self::NetworkListen => "network_listen",
+            Self::NetworkPayload => "network_payload",
+            Self::DnsQuery => "dns_query",
             Self::FileEvent => "file_event",
             Self::FileChange => "file_change",
             Self::FileDelete => "file_delete",

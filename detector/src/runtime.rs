@@ -195,6 +195,8 @@ impl Engine {
             | EventKind::Exit(_)
             | EventKind::Connect(_)
             | EventKind::ConnectResult(_)
+            | EventKind::Payload(_)
+            | EventKind::FlowStats(_)
             | EventKind::Send(_)
             | EventKind::Bind(_)
             | EventKind::Listen(_)
@@ -318,6 +320,8 @@ fn kind_name(kind: detector_common::wire::Kind) -> &'static str {
         Kind::CgroupMove => "cgroup_move",
         Kind::CgroupCreate => "cgroup_create",
         Kind::CgroupRemove => "cgroup_remove",
+        Kind::Payload => "payload",
+        Kind::Flow => "flow",
     }
 }
 

@@ -56,6 +56,8 @@ fn connect(to: &str) -> Event {
         remote: to.parse::<SocketAddr>().unwrap(),
         local: None,
         v4_mapped: false,
+        initiated: true,
+        netns: detector::event::NetnsId(0),
     }))
 }
 
@@ -64,6 +66,7 @@ fn judge(rules: &mut RuleSet, event: &Event) -> Vec<Finding> {
     let mut findings = Vec::new();
     rules.judge(
         &Subject {
+            hostname: None,
             what: What::Event(event),
             table: &table,
             agent_name: Some("coder"),

@@ -12,7 +12,7 @@ use detector::agent::Agent;
 use detector::alert::Alert;
 use detector::event::{
     AgentId, CgroupId, CgroupMove, Endpoint, Event, EventKind, Exec, Exit, FileEvent, FileOp, Flow,
-    FlowResult, Fork, Lost, Membership, Nanos, ProcessId, Protocol, Ticks,
+    FlowResult, Fork, Lost, Membership, Nanos, NetnsId, ProcessId, Protocol, Ticks,
 };
 use detector::pipeline::{Input, Outputs, Pipeline, Settings};
 use detector::recording::{Header, Reader, Recorder};
@@ -95,7 +95,15 @@ impl Story {
 
     fn connects(self, remote: &str, errno: u32) -> Self {
         let remote: SocketAddr = remote.parse().unwrap();
-        let flow = Flow { cookie: self.time, protocol: Protocol::Tcp, remote, local: None, v4_mapped: false };
+        let flow = Flow {
+            cookie: self.time,
+            protocol: Protocol::Tcp,
+            remote,
+            local: None,
+            v4_mapped: false,
+            initiated: true,
+            netns: NetnsId(0),
+        };
         self.event(EventKind::Connect(flow)).event(EventKind::ConnectResult(FlowResult { flow, errno }))
     }
 

@@ -80,5 +80,6 @@ fn body(sock: Sock) -> Socket {
         protocol: sock.protocol(),
         errno: 0,
         pad: 0,
+        netns: 0,
     }
 }

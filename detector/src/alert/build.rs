@@ -85,6 +85,9 @@ impl About {
             What::Observation(observation) => {
                 Self { time: observation.time, received: observation.received, process: observation.process }
             }
+            What::Recognised(recognised) => {
+                Self { time: recognised.time, received: recognised.received, process: recognised.process }
+            }
         }
     }
 }
@@ -115,6 +118,7 @@ fn process_ref(id: ProcessId, subject: &Subject<'_>) -> ProcessRef {
     let uid = match subject.what {
         What::Event(event) => event.uid,
         What::Observation(_) => known.map_or(0, |process| process.uid),
+        What::Recognised(recognised) => recognised.uid,
     };
     ProcessRef {
         pid: id.pid,

@@ -22,6 +22,7 @@ fn judge(exec: Exec) -> Alert {
     let mut table = ProcessTable::default();
     table.apply(&event);
     let subject = Subject {
+        hostname: None,
         what: What::Event(&event),
         table: &table,
         agent_name: Some("coder"),

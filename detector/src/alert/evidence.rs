@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::Evidence;
 use super::escape::{clip, cut};
-use crate::event::{Event, EventKind, Exec, FileEvent, FileOp, Membership};
+use crate::event::{Direction, Event, EventKind, Exec, FileEvent, FileOp, Membership};
+use crate::network::Recognised;
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Correlation, Finding, Subject, What};
 
@@ -19,6 +20,7 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
     let (time, kind) = match subject.what {
         What::Event(event) => (event.time, event.kind.name()),
         What::Observation(observation) => (observation.time, observation.name),
+        What::Recognised(recognised) => (recognised.time, recognised.application.name()),
     };
     Evidence {
         time: time.rfc3339(),
@@ -38,6 +40,10 @@ pub(super) fn sentence(subject: &Subject<'_>) -> String {
         What::Observation(observation) => {
             let process = subject.table.get(observation.process);
             format!("{} {}", who(process, observation.process.pid), clip(&observation.text, MOST))
+        }
+        What::Recognised(recognised) => {
+            let who = who(subject.table.get(recognised.process), recognised.process.pid);
+            format!("{who} {}", spoken(recognised, subject.hostname))
         }
     }
 }
@@ -63,6 +69,21 @@ fn event_sentence(table: &ProcessTable, event: &Event) -> String {
             result.flow.protocol.name(),
             result.errno
         ),
+        EventKind::Payload(payload) => {
+            let way = match payload.direction {
+                Direction::Out => "sent to",
+                Direction::In => "received from",
+            };
+            let protocol = payload.flow.protocol.name();
+            format!("{who} {way} {} {} bytes by {protocol}", payload.flow.remote, payload.total)
+        }
+        EventKind::FlowStats(stats) => format!(
+            "{who} sent {} bytes to {} and received {} in {} s",
+            stats.sent.bytes,
+            stats.flow.remote,
+            stats.received.bytes,
+            stats.age / 1_000_000_000
+        ),
         EventKind::Send(flow) => format!("{who} sends to {} by {}", flow.remote, flow.protocol.name()),
         EventKind::Bind(at) => format!("{who} binds {} for {}", at.local, at.protocol.name()),
         EventKind::Listen(at) => format!("{who} listens on {} for {}", at.local, at.protocol.name()),
@@ -84,6 +105,22 @@ fn event_sentence(table: &ProcessTable, event: &Event) -> String {
             format!("the sensor lost {} events of kind {}", lost.count, clip(&lost.what, MOST))
         }
     }
+}
+
+/// What is spoken, with whom, and what its parser found.
+fn spoken(recognised: &Recognised, hostname: Option<&str>) -> String {
+    let Recognised { flow, application, role, fields, .. } = recognised;
+    let with = match hostname {
+        Some(name) => format!("{} ({})", flow.remote, clip(name, 100)),
+        None => flow.remote.to_string(),
+    };
+    let facts = fields.iter().map(|(name, value)| match value {
+        Value::String(text) => format!(" {name} {}", clip(text, 100)),
+        other => format!(" {name} {}", clip(&other.to_string(), 100)),
+    });
+    let facts: Vec<String> = facts.collect();
+    let facts = if facts.is_empty() { String::new() } else { format!(":{}", facts.join(",")) };
+    format!("speaks {} as {} with {with}{facts}", application.name(), role.name())
 }
 
 /// What a correlation counted, after the event that completed it.

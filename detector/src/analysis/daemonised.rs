@@ -48,6 +48,8 @@ impl Daemonised {
             EventKind::Exec(_)
             | EventKind::Connect(_)
             | EventKind::ConnectResult(_)
+            | EventKind::Payload(_)
+            | EventKind::FlowStats(_)
             | EventKind::Send(_)
             | EventKind::Bind(_)
             | EventKind::Listen(_)
@@ -122,7 +124,7 @@ fn observe(table: &ProcessTable, id: ProcessId, orphaned: Nanos, now: Nanos) -> 
 
 #[cfg(test)]
 mod tests {
-    use crate::analysis::{Analyses, Observation};
+    use crate::analysis::{Analyses, Around, Observation};
     use crate::event::{AgentId, CgroupId, Event, EventKind, Exit, Fork, Nanos, ProcessId, Ticks};
     use crate::process::ProcessTable;
 
@@ -133,6 +135,7 @@ mod tests {
     struct World {
         table: ProcessTable,
         analyses: Analyses,
+        names: crate::network::Names,
         seen: Vec<Observation>,
         time: u64,
     }
@@ -159,7 +162,8 @@ mod tests {
                 kind,
             };
             self.table.apply(&event);
-            self.analyses.event(&self.table, &event);
+            let around = Around { table: &self.table, names: &self.names, now: Nanos(self.time) };
+            self.analyses.event(around, &event, &mut self.seen);
             self
         }
 
@@ -179,7 +183,8 @@ mod tests {
             for _ in 0..seconds {
                 self.time += SECOND;
                 self.table.tick(Nanos(self.time));
-                self.analyses.tick(&self.table, Nanos(self.time), &mut self.seen);
+                let around = Around { table: &self.table, names: &self.names, now: Nanos(self.time) };
+                self.analyses.tick(around, &mut self.seen);
             }
             self.seen.drain(..).map(|observation| observation.process.pid).collect()
         }

@@ -67,3 +67,7 @@ impl AgentId {
 /// A control group of cgroup2: the inode number of its directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CgroupId(pub u64);
+
+/// A network namespace by its kernel cookie, never used again until reboot; 0 where unknown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct NetnsId(pub u64);

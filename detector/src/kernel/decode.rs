@@ -8,8 +8,9 @@ use detector_common::wire::{self, Header, Kind, Stream, flag};
 use hashbrown::HashMap;
 
 use crate::event::{
-    AgentId, CgroupChange, CgroupId, CgroupMove, Endpoint, Event, EventKind, Exec, Exit, FileEvent, FileOp,
-    Flow, FlowResult, Fork, Membership, Nanos, ProcessId, Protocol, Ticks, text,
+    AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec, Exit,
+    FileEvent, FileOp, Flow, FlowResult, FlowStats, Fork, Membership, Nanos, NetnsId, Payload, ProcessId,
+    Protocol, StdioSocket, Ticks, text,
 };
 
 mod path;
@@ -101,12 +102,12 @@ impl Decoder {
                 let signal = (signal & 0x7f != 0).then_some(signal & 0x7f);
                 EventKind::Exit(Exit { code, signal })
             }
-            Kind::Connect => EventKind::Connect(flow(&take::<wire::Socket>(rest)?.0)),
+            Kind::Connect => EventKind::Connect(initiated(&take::<wire::Socket>(rest)?.0)),
             Kind::ConnectResult => {
                 let socket = take::<wire::Socket>(rest)?.0;
-                EventKind::ConnectResult(FlowResult { flow: flow(&socket), errno: socket.errno })
+                EventKind::ConnectResult(FlowResult { flow: initiated(&socket), errno: socket.errno })
             }
-            Kind::Send => EventKind::Send(flow(&take::<wire::Socket>(rest)?.0)),
+            Kind::Send => EventKind::Send(initiated(&take::<wire::Socket>(rest)?.0)),
             Kind::Bind => EventKind::Bind(endpoint(&take::<wire::Socket>(rest)?.0)),
             Kind::Listen => EventKind::Listen(endpoint(&take::<wire::Socket>(rest)?.0)),
             Kind::FileOpen => self.file(&header, FileOp::Open, rest)?,
@@ -120,6 +121,8 @@ impl Decoder {
             Kind::CgroupMove => cgroup_move(&header, rest)?,
             Kind::CgroupCreate => EventKind::CgroupCreate(cgroup_change(rest)?),
             Kind::CgroupRemove => EventKind::CgroupRemove(cgroup_change(rest)?),
+            Kind::Payload => payload(&header, rest)?,
+            Kind::Flow => flow_stats(&header, rest)?,
         };
         let Owner { process, thread, uid } = self.owner(&header, &kind);
         Ok(Some(Event {
@@ -158,7 +161,8 @@ impl Decoder {
         let (cwd, rest) = part(rest, exec.cwd_len)?;
         let (argv, rest) = part(rest, exec.argv_len)?;
         let (env, rest) = part(rest, exec.env_len)?;
-        let (script, _) = part(rest, exec.script_len)?;
+        let (script, rest) = part(rest, exec.script_len)?;
+        let (stdio, _) = part(rest, exec.stdio_len)?;
         let chunks = self.pending.remove(&(header.pid, header.start)).unwrap_or_default();
         let argv = joined(argv, &chunks.argv);
         let env = joined(env, &chunks.env);
@@ -179,6 +183,7 @@ impl Decoder {
             env: watched_environment(&env),
             env_truncated: is_shorter(&env, exec.env_total),
             path_truncated: has(flag::PATH_TRUNCATED) || has(flag::CWD_TRUNCATED),
+            stdio: stdio_sockets(stdio),
         })))
     }
 
@@ -269,6 +274,9 @@ impl Wire for wire::Exit {}
 impl Wire for wire::Socket {}
 impl Wire for wire::File {}
 impl Wire for wire::Cgroup {}
+impl Wire for wire::Stdio {}
+impl Wire for wire::Payload {}
+impl Wire for wire::Flow {}
 
 fn part(bytes: &[u8], len: u16) -> Result<(&[u8], &[u8]), Malformed> {
     bytes.split_at_checked(usize::from(len)).ok_or(Malformed)
@@ -329,6 +337,11 @@ fn address(family: u16, bytes: [u8; 16]) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(a, b, c, d))
 }
 
+/// The flow of a socket that asked for it.
+fn initiated(socket: &wire::Socket) -> Flow {
+    Flow { initiated: true, ..flow(socket) }
+}
+
 fn flow(socket: &wire::Socket) -> Flow {
     let remote = address(socket.family, socket.remote);
     let local = SocketAddr::new(address(socket.family, socket.local).to_canonical(), socket.local_port);
@@ -338,7 +351,54 @@ fn flow(socket: &wire::Socket) -> Flow {
         remote: SocketAddr::new(remote.to_canonical(), socket.remote_port),
         local: (local.port() != 0).then_some(local),
         v4_mapped: remote != remote.to_canonical(),
+        initiated: false,
+        netns: NetnsId(socket.netns),
     }
+}
+
+fn payload(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
+    let (payload, rest) = take::<wire::Payload>(rest)?;
+    let len = usize::try_from(payload.len).map_err(|_| Malformed)?;
+    let has = |bit: u16| header.flags & bit != 0;
+    Ok(EventKind::Payload(Arc::new(Payload {
+        flow: Flow { initiated: has(flag::INITIATED), ..flow(&payload.socket) },
+        direction: if has(flag::INBOUND) { Direction::In } else { Direction::Out },
+        begins: has(flag::BEGINS),
+        segment: payload.segment,
+        total: payload.total,
+        bytes: rest.get(..len).ok_or(Malformed)?.to_vec(),
+    })))
+}
+
+fn flow_stats(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
+    let (stats, _) = take::<wire::Flow>(rest)?;
+    let has = |bit: u16| header.flags & bit != 0;
+    Ok(EventKind::FlowStats(Arc::new(FlowStats {
+        flow: Flow { initiated: has(flag::INITIATED), ..flow(&stats.socket) },
+        closed: has(flag::CLOSED),
+        age: stats.age,
+        sent: carried(stats.sent),
+        received: carried(stats.received),
+    })))
+}
+
+fn carried(carried: wire::Carried) -> Carried {
+    let wire::Carried { bytes, packets, longest_gap, idle, pauses, pad: _ } = carried;
+    Carried { bytes, packets, pauses, longest_gap, idle }
+}
+
+fn stdio_sockets(mut bytes: &[u8]) -> Vec<StdioSocket> {
+    let mut sockets = Vec::new();
+    while let Ok((socket, rest)) = take::<wire::Stdio>(bytes) {
+        bytes = rest;
+        let end = |bytes, port| SocketAddr::new(address(socket.family, bytes).to_canonical(), port);
+        sockets.push(StdioSocket {
+            fd: u8::try_from(socket.fd).unwrap_or(u8::MAX),
+            remote: end(socket.remote, socket.remote_port),
+            local: end(socket.local, socket.local_port),
+        });
+    }
+    sockets
 }
 
 fn endpoint(socket: &wire::Socket) -> Endpoint {

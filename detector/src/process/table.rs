@@ -175,8 +175,12 @@ impl ProcessTable {
             EventKind::Exit(_) => self.exit(event),
             EventKind::Setsid => self.setsid(event),
             EventKind::CgroupMove(change) => self.cgroup_move(event, change),
+            // Packets may come before anybody knows whose they are.
+            EventKind::Payload(_) | EventKind::FlowStats(_) if event.process.pid == 0 => {}
             EventKind::Connect(_)
             | EventKind::ConnectResult(_)
+            | EventKind::Payload(_)
+            | EventKind::FlowStats(_)
             | EventKind::Send(_)
             | EventKind::Bind(_)
             | EventKind::Listen(_)

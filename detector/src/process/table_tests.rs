@@ -78,6 +78,8 @@ fn every_order_of_arrival_gives_the_same_table() {
         remote: "10.0.0.1:443".parse().unwrap(),
         local: None,
         v4_mapped: false,
+        initiated: true,
+        netns: crate::event::NetnsId(0),
     };
     let events = [
         fork(10, id(1), id(2)),

@@ -46,6 +46,8 @@ fn inputs() -> Vec<Input> {
         remote: remote.parse().unwrap(),
         local: None,
         v4_mapped: false,
+        initiated: true,
+        netns: crate::event::NetnsId(0),
     };
     vec![
         Input::AgentAdded(Agent {
@@ -173,7 +175,7 @@ fn another_format_names_both_versions_and_the_remedy() {
     assert_eq!(
         error,
         format!(
-            "{} has recording format 9, this detector {} reads format 1: replay it with detector 3.2.1",
+            "{} has recording format 9, this detector {} reads format {FORMAT}: replay it with detector 3.2.1",
             path.display(),
             env!("CARGO_PKG_VERSION")
         )
@@ -188,7 +190,7 @@ fn other_files_are_refused() {
         fs::write(&path, bytes).unwrap();
         assert!(matches!(read(&path).1, Some(RecordingError::NotARecording { .. })));
     }
-    fs::write(&path, b"detector-recording 1 0.1.0\nno zstd here").unwrap();
+    fs::write(&path, format!("detector-recording {FORMAT} 0.1.0\nno zstd here")).unwrap();
     assert!(matches!(read(&path).1, Some(RecordingError::Corrupt { frame: 0, .. })));
     assert!(matches!(read(&dir.path().join("none")).1, Some(RecordingError::Read { .. })));
 }
@@ -197,7 +199,7 @@ fn other_files_are_refused() {
 fn a_frame_that_claims_to_be_huge_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("huge");
-    let mut bytes = b"detector-recording 1 0.1.0\n".to_vec();
+    let mut bytes = format!("detector-recording {FORMAT} 0.1.0\n").into_bytes();
     bytes.extend(zstd::encode_all(&[0xff_u8; 64][..], 1).unwrap());
     fs::write(&path, bytes).unwrap();
     let error = read(&path).1.unwrap();

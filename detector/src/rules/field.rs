@@ -19,6 +19,13 @@ macro_rules! fields {
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(super) enum FieldId { $( $id, )* }
 
+        impl FieldId {
+            /// Its name in rules.
+            pub(super) fn name(self) -> &'static str {
+                match self { $( Self::$id => $name, )* }
+            }
+        }
+
         const FIELDS: &[Field] = &[ $( Field { name: $name, categories: $categories, doc: $doc }, )* ];
         const IDS: &[FieldId] = &[ $( FieldId::$id, )* ];
     };
@@ -30,15 +37,21 @@ const ACTOR: &[Category] = &[
     Category::ProcessCreation,
     Category::NetworkConnection,
     Category::NetworkListen,
+    Category::NetworkPayload,
+    Category::DnsQuery,
     Category::FileEvent,
     Category::FileChange,
     Category::FileDelete,
     Category::Observation,
     Category::Cgroup,
 ];
-const CONNECTION: &[Category] = &[Category::NetworkConnection];
+/// Categories that are about a flow.
+const CONNECTION: &[Category] = &[Category::NetworkConnection, Category::NetworkPayload, Category::DnsQuery];
+const PAYLOAD: &[Category] = &[Category::NetworkPayload];
+const DNS: &[Category] = &[Category::DnsQuery];
 const LISTEN: &[Category] = &[Category::NetworkListen];
-const NETWORK: &[Category] = &[Category::NetworkConnection, Category::NetworkListen];
+const NETWORK: &[Category] =
+    &[Category::NetworkConnection, Category::NetworkListen, Category::NetworkPayload, Category::DnsQuery];
 const FILE: &[Category] = &[Category::FileEvent, Category::FileChange, Category::FileDelete];
 const OBSERVATION: &[Category] = &[Category::Observation];
 const CGROUP: &[Category] = &[Category::Cgroup];
@@ -79,7 +92,7 @@ fields! {
     MinerTokens "MinerTokens" ACTOR "Marks of a miner in argv: scheme, donate, randomx, xmrig, option, pair, algo, pool, wallet.";
     ScriptMinerTokens "ScriptMinerTokens" ACTOR "The same marks inside ScriptText.";
 
-    Initiated "Initiated" CONNECTION "True: the flow goes out from here.";
+    Initiated "Initiated" CONNECTION "The flow goes out from here; false where it was accepted, or began before the watch.";
     Protocol "Protocol" NETWORK "tcp, udp, or a protocol number.";
     SourceIp "SourceIp" CONNECTION "Local address, where chosen.";
     SourcePort "SourcePort" CONNECTION "Local port, where chosen.";
@@ -88,6 +101,46 @@ fields! {
     DestinationIsLoopback "DestinationIsLoopback" CONNECTION "The remote address is this machine.";
     DestinationIsPrivate "DestinationIsPrivate" CONNECTION "The remote address is private, link-local or shared (RFC 1918, 4193, 6598).";
     DestinationIsIpv6 "DestinationIsIpv6" CONNECTION "The remote address is IPv6.";
+    DestinationHostname "DestinationHostname" CONNECTION "Name that a DNS answer gave the remote address, in the same network namespace, while it holds.";
+    DestinationDomains "DestinationDomains" CONNECTION "That name and every domain above it.";
+    DestinationResolved "DestinationResolved" CONNECTION "Whether a DNS answer named the remote address; absent for addresses that are not public.";
+
+    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell.";
+    Role "Role" PAYLOAD "client or server: the part that the process plays.";
+    StratumDialect "StratumDialect" PAYLOAD "Mining protocol: cryptonote, bitcoin, ethereumstratum1, ethereumstratum2, ethproxy, grin, beam, getwork, getblocktemplate, stratum2.";
+    StratumMethod "StratumMethod" PAYLOAD "Method or message of the mining protocol, such as login or mining.subscribe.";
+    StratumAgent "StratumAgent" PAYLOAD "Mining program, as it names itself.";
+    StratumLogin "StratumLogin" PAYLOAD "Wallet or account that is mined for.";
+    StratumAlgo "StratumAlgo" PAYLOAD "Algorithms that are offered or asked for.";
+    StratumCertainty "StratumCertainty" PAYLOAD "certain, or likely: also spoken to a node of one's own.";
+    SshBanner "SshBanner" PAYLOAD "Identification string without its line end.";
+    SshSoftware "SshSoftware" PAYLOAD "Software of the identification string, such as OpenSSH_9.2p1.";
+    Sni "Sni" PAYLOAD "Server name in the ClientHello; absent where none was sent.";
+    SniDomains "SniDomains" PAYLOAD "That name and every domain above it.";
+    Alpn "Alpn" PAYLOAD "Protocols that the ClientHello offers.";
+    Ja4 "Ja4" PAYLOAD "JA4 fingerprint of the ClientHello.";
+    TlsVersion "TlsVersion" PAYLOAD "Highest version that the ClientHello offers, such as 1.3.";
+    HttpMethod "HttpMethod" PAYLOAD "Method of the request.";
+    HttpHost "HttpHost" PAYLOAD "Host of the request, without port.";
+    HttpHostDomains "HttpHostDomains" PAYLOAD "That name and every domain above it.";
+    HttpPath "HttpPath" PAYLOAD "Target of the request.";
+    HttpStatus "HttpStatus" PAYLOAD "Status of the response.";
+    HttpUpgrade "HttpUpgrade" PAYLOAD "Upgrade header.";
+    HttpProtocol "HttpProtocol" PAYLOAD "Sec-WebSocket-Protocol header.";
+    HttpVersion "HttpVersion" PAYLOAD "1.0, 1.1 or 2.";
+    UserAgent "UserAgent" PAYLOAD "User-Agent header.";
+    SocksVersion "SocksVersion" PAYLOAD "4 or 5.";
+    SocksTarget "SocksTarget" PAYLOAD "Where the proxy is asked to connect to, where that was seen.";
+    NoiseShape "NoiseShape" PAYLOAD "Protocol whose handshake has messages of these sizes: stratum2.";
+    TunnelTool "TunnelTool" PAYLOAD "Tool whose own protocol is spoken: frp, bore, rathole, chisel, ngrok, cloudflared, wireguard, iodine and others.";
+    ShellText "ShellText" PAYLOAD "What the shell said.";
+
+    QueryName "QueryName" DNS "Name asked for, lower case.";
+    QueryDomains "QueryDomains" DNS "That name and every domain above it.";
+    QueryType "QueryType" DNS "Type asked for, such as A or TXT.";
+    QueryStatus "QueryStatus" DNS "Status of the answer: NOERROR, NXDOMAIN and so on; absent where no answer came in time.";
+    QueryResults "QueryResults" DNS "Data of the answers, CNAME chains in order.";
+
     LocalIp "LocalIp" LISTEN "Address that is listened on.";
     LocalPort "LocalPort" LISTEN "Port that is listened on.";
     LocalIsLoopback "LocalIsLoopback" LISTEN "Only this machine can reach it.";
@@ -99,6 +152,11 @@ fields! {
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
+
+    StdioPeerIp "StdioPeerIp" ACTOR "Remote address of the TCP socket that is the program's standard input, output or error.";
+    StdioPeerPort "StdioPeerPort" ACTOR "Its remote port.";
+    StdioPeerIsLoopback "StdioPeerIsLoopback" ACTOR "The other end is this machine.";
+    StdioSockets "StdioSockets" ACTOR "Which of the descriptors 0, 1 and 2 are TCP sockets.";
 
     Observation "Observation" OBSERVATION "Name of the observation; its own fields stand beside it.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
@@ -126,7 +184,6 @@ pub(super) const NOT_OFFERED: &[&str] = &[
     "Company",
     "Description",
     "IntegrityLevel",
-    "DestinationHostname",
     "SourceHostname",
     "ParentUser",
     "ProcessGuid",
@@ -140,7 +197,7 @@ pub fn fields() -> &'static [Field] {
 }
 
 /// Slots of the open-addressed name table; a power of two well above the number of fields.
-const SLOTS: usize = 256;
+const SLOTS: usize = 512;
 /// Slot to field number; [`FREE`] where empty.
 static TABLE: [u8; SLOTS] = table();
 const FREE: u8 = u8::MAX;

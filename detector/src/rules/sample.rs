@@ -14,8 +14,9 @@ use super::subject::{View, What};
 use crate::analysis::Observation;
 use crate::event::{
     AgentId, CgroupId, CgroupMove, Endpoint, Event, EventKind, Exec, FileEvent, FileOp, Flow, Lost,
-    Membership, Nanos, ProcessId, Protocol, Ticks,
+    Membership, Nanos, NetnsId, ProcessId, Protocol, Ticks,
 };
+use crate::network::{Application, Recognised, Role};
 
 /// Fields, and the event that they describe.
 pub(super) struct Sample {
@@ -26,6 +27,7 @@ pub(super) struct Sample {
 
 enum Made {
     Event(Box<Event>),
+    Recognised(Box<Recognised>),
     Observation(Observation),
 }
 
@@ -40,13 +42,9 @@ impl Sample {
         let kind = match category {
             Category::Observation => None,
             Category::ProcessCreation => Some(EventKind::Exec(exec.clone())),
-            Category::NetworkConnection => Some(EventKind::Connect(Flow {
-                cookie: 1,
-                protocol: protocol(&fields),
-                remote: address(&fields, "DestinationIp", "DestinationPort"),
-                local: text(&fields, "SourceIp").map(|_| address(&fields, "SourceIp", "SourcePort")),
-                v4_mapped: false,
-            })),
+            Category::NetworkConnection => Some(EventKind::Connect(flow(&fields))),
+            Category::NetworkPayload => return Self::recognised(Application::Tls, exec, process, fields),
+            Category::DnsQuery => return Self::recognised(Application::Dns, exec, process, fields),
             Category::NetworkListen => Some(EventKind::Listen(Endpoint {
                 cookie: 1,
                 protocol: protocol(&fields),
@@ -95,11 +93,34 @@ impl Sample {
         Self { what, exec, fields }
     }
 
+    /// What the parser of a protocol gives, apart from `fields`, which say it themselves.
+    fn recognised(
+        application: Application,
+        exec: Arc<Exec>,
+        process: ProcessId,
+        fields: Map<String, Value>,
+    ) -> Self {
+        let recognised = Recognised {
+            time: Nanos(0),
+            received: Nanos(0),
+            agent: AgentId(1),
+            process,
+            uid: 0,
+            cgroup: CgroupId(1),
+            flow: flow(&fields),
+            application,
+            role: Role::Client,
+            fields: Vec::new(),
+        };
+        Self { what: Made::Recognised(Box::new(recognised)), exec, fields }
+    }
+
     /// The view that rules judge.
     pub(super) fn view(&self) -> View<'_> {
         let what = match &self.what {
             Made::Event(event) => What::Event(event),
             Made::Observation(observation) => What::Observation(observation),
+            Made::Recognised(recognised) => What::Recognised(recognised),
         };
         View::given(what, Some(&self.exec), &self.fields)
     }
@@ -155,6 +176,18 @@ fn file(category: Category, fields: &Map<String, Value>) -> FileEvent {
         created: fields.get("FileCreated") == Some(&Value::Bool(true)),
         path_from_string: false,
         path_truncated: false,
+    }
+}
+
+fn flow(fields: &Map<String, Value>) -> Flow {
+    Flow {
+        cookie: 1,
+        protocol: protocol(fields),
+        remote: address(fields, "DestinationIp", "DestinationPort"),
+        local: text(fields, "SourceIp").map(|_| address(fields, "SourceIp", "SourcePort")),
+        v4_mapped: false,
+        initiated: fields.get("Initiated") != Some(&Value::Bool(false)),
+        netns: NetnsId(0),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use rsigma_eval::EventValue;
 use serde_json::{Map, Value};
@@ -14,8 +14,9 @@ use super::field::{self, FieldId};
 use crate::analysis::Observation;
 use crate::event::{
     AgentId, CgroupMove, Endpoint, Event, EventKind, Exec, FileEvent, FileOp, Flow, Lost, Membership, Nanos,
-    ProcessId, Protocol, is_loopback,
+    ProcessId, Protocol, StdioSocket, is_loopback, is_private, is_public,
 };
+use crate::network::{Application, Recognised};
 use crate::process::{Process, ProcessTable};
 
 /// Something to judge and what is known around it.
@@ -33,6 +34,8 @@ pub struct Subject<'a> {
     pub container: Option<&'a str>,
     /// Pod UID in that path.
     pub pod: Option<&'a str>,
+    /// Name that DNS gave the remote address of the flow, if this is about one.
+    pub hostname: Option<&'a str>,
 }
 
 /// What is judged.
@@ -42,6 +45,8 @@ pub enum What<'a> {
     Event(&'a Event),
     /// A fact that took several.
     Observation(&'a Observation),
+    /// What the bytes of a flow are.
+    Recognised(&'a Recognised),
 }
 
 impl<'a> What<'a> {
@@ -50,6 +55,19 @@ impl<'a> What<'a> {
         let event = match self {
             Self::Event(event) => event,
             Self::Observation(_) => return Some(Category::Observation),
+            Self::Recognised(recognised) => {
+                return Some(match recognised.application {
+                    Application::Dns => Category::DnsQuery,
+                    Application::Stratum
+                    | Application::Ssh
+                    | Application::Tls
+                    | Application::Http
+                    | Application::Socks
+                    | Application::Noise
+                    | Application::Tunnel
+                    | Application::Shell => Category::NetworkPayload,
+                });
+            }
         };
         match &event.kind {
             EventKind::Exec(_) => Some(Category::ProcessCreation),
@@ -71,6 +89,8 @@ impl<'a> What<'a> {
             EventKind::Fork(_)
             | EventKind::Exit(_)
             | EventKind::ConnectResult(_)
+            | EventKind::Payload(_)
+            | EventKind::FlowStats(_)
             | EventKind::Setsid
             | EventKind::CgroupCreate(_)
             | EventKind::CgroupRemove(_) => None,
@@ -82,6 +102,7 @@ impl<'a> What<'a> {
         match self {
             Self::Event(event) => event.time,
             Self::Observation(observation) => observation.time,
+            Self::Recognised(recognised) => recognised.time,
         }
     }
 
@@ -90,6 +111,7 @@ impl<'a> What<'a> {
         match self {
             Self::Event(event) => event.process,
             Self::Observation(observation) => observation.process,
+            Self::Recognised(recognised) => recognised.process,
         }
     }
 
@@ -97,12 +119,38 @@ impl<'a> What<'a> {
         match self {
             Self::Event(event) => event.agent,
             Self::Observation(observation) => observation.agent,
+            Self::Recognised(recognised) => recognised.agent,
         }
     }
 
     fn kind(self) -> Option<&'a EventKind> {
         match self {
             Self::Event(event) => Some(&event.kind),
+            Self::Observation(_) | Self::Recognised(_) => None,
+        }
+    }
+
+    /// The flow that it is about, if any.
+    pub fn flow(self) -> Option<&'a Flow> {
+        match self {
+            Self::Recognised(recognised) => Some(&recognised.flow),
+            Self::Event(event) => match &event.kind {
+                EventKind::Connect(flow) | EventKind::Send(flow) => Some(flow),
+                EventKind::ConnectResult(result) => Some(&result.flow),
+                EventKind::Payload(payload) => Some(&payload.flow),
+                EventKind::FlowStats(stats) => Some(&stats.flow),
+                EventKind::Exec(_)
+                | EventKind::Fork(_)
+                | EventKind::Exit(_)
+                | EventKind::Bind(_)
+                | EventKind::Listen(_)
+                | EventKind::File(_)
+                | EventKind::Setsid
+                | EventKind::CgroupMove(_)
+                | EventKind::CgroupCreate(_)
+                | EventKind::CgroupRemove(_)
+                | EventKind::Lost(_) => None,
+            },
             Self::Observation(_) => None,
         }
     }
@@ -116,6 +164,7 @@ pub(super) struct View<'a> {
     cgroup_path: Option<&'a str>,
     container: Option<&'a str>,
     pod: Option<&'a str>,
+    hostname: Option<&'a str>,
     exec: Option<&'a Exec>,
     /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
     given: Option<&'a Map<String, Value>>,
@@ -126,7 +175,7 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
-        let Subject { what, table, agent_name, cgroup_path, container, pod } = *subject;
+        let Subject { what, table, agent_name, cgroup_path, container, pod, hostname } = *subject;
         let process = OnceCell::new();
         let exec = if let Some(EventKind::Exec(exec)) = what.kind() {
             Some(&**exec)
@@ -144,6 +193,7 @@ impl<'a> View<'a> {
             cgroup_path,
             container,
             pod,
+            hostname,
             exec,
             given: None,
             process,
@@ -161,6 +211,7 @@ impl<'a> View<'a> {
             cgroup_path: None,
             container: None,
             pod: None,
+            hostname: None,
             exec,
             given: Some(fields),
             process: OnceCell::new(),
@@ -214,8 +265,7 @@ impl<'a> View<'a> {
     }
 
     fn flow(&self) -> Option<&'a Flow> {
-        let kind = self.what.kind()?;
-        if let EventKind::Connect(flow) | EventKind::Send(flow) = kind { Some(flow) } else { None }
+        self.what.flow()
     }
 
     fn endpoint(&self) -> Option<&'a Endpoint> {
@@ -245,6 +295,7 @@ impl<'a> View<'a> {
         let uid = match self.what {
             What::Event(event) => event.uid,
             What::Observation(_) => self.process()?.uid,
+            What::Recognised(recognised) => recognised.uid,
         };
         Some(if uid == 0 { str("root") } else { EventValue::Str(Cow::Owned(uid.to_string())) })
     }
@@ -261,8 +312,23 @@ impl<'a> View<'a> {
     }
 
     fn observed(&self, name: &str) -> Option<EventValue<'_>> {
-        let What::Observation(observation) = self.what else { return None };
-        observation.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| EventValue::from(value))
+        let fields = match self.what {
+            What::Observation(observation) => &observation.fields,
+            What::Recognised(recognised) => &recognised.fields,
+            What::Event(_) => return None,
+        };
+        fields.iter().find(|(field, _)| *field == name).map(|(_, value)| EventValue::from(value))
+    }
+
+    /// A name in `field`, and every domain above it.
+    fn domains(&self, field: &str) -> Option<EventValue<'_>> {
+        let name = rsigma_eval::Event::get_field(self, field)?.as_str()?.to_ascii_lowercase();
+        let above = std::iter::successors(Some(&*name), |name| Some(name.split_once('.')?.1));
+        Some(list(above.map(|name| EventValue::Str(Cow::Owned(name.to_owned())))))
+    }
+
+    fn stdio(&self) -> Option<&'a StdioSocket> {
+        self.exec?.stdio.first()
     }
 
     fn value(&self, id: FieldId) -> Option<EventValue<'_>> {
@@ -314,7 +380,7 @@ impl<'a> View<'a> {
             FieldId::SshConfigFile => self.facts()?.ssh.as_ref()?.config_file.as_deref().map(str),
             FieldId::MinerTokens => tokens(&self.facts()?.miner),
             FieldId::ScriptMinerTokens => tokens(&self.facts()?.script_miner),
-            FieldId::Initiated => self.flow().map(|_| EventValue::Bool(true)),
+            FieldId::Initiated => Some(EventValue::Bool(self.flow()?.initiated)),
             FieldId::Protocol => self.protocol(),
             FieldId::SourceIp => self.flow()?.local.map(ip),
             FieldId::SourcePort => self.flow()?.local.map(|local| int(local.port())),
@@ -323,6 +389,59 @@ impl<'a> View<'a> {
             FieldId::DestinationIsLoopback => Some(EventValue::Bool(is_loopback(self.flow()?.remote.ip()))),
             FieldId::DestinationIsPrivate => Some(EventValue::Bool(is_private(self.flow()?.remote.ip()))),
             FieldId::DestinationIsIpv6 => Some(EventValue::Bool(self.flow()?.remote.is_ipv6())),
+            FieldId::DestinationHostname => self.hostname.map(str),
+            FieldId::DestinationDomains => self.domains("DestinationHostname"),
+            FieldId::DestinationResolved => {
+                let public = is_public(self.flow()?.remote.ip());
+                public.then(|| EventValue::Bool(self.hostname.is_some()))
+            }
+            FieldId::Application => match self.what {
+                What::Recognised(recognised) => Some(str(recognised.application.name())),
+                What::Event(_) | What::Observation(_) => None,
+            },
+            FieldId::Role => match self.what {
+                What::Recognised(recognised) => Some(str(recognised.role.name())),
+                What::Event(_) | What::Observation(_) => None,
+            },
+            FieldId::SniDomains => self.domains("Sni"),
+            FieldId::HttpHostDomains => self.domains("HttpHost"),
+            FieldId::QueryDomains => self.domains("QueryName"),
+            FieldId::StratumDialect
+            | FieldId::StratumMethod
+            | FieldId::StratumAgent
+            | FieldId::StratumLogin
+            | FieldId::StratumAlgo
+            | FieldId::StratumCertainty
+            | FieldId::SshBanner
+            | FieldId::SshSoftware
+            | FieldId::Sni
+            | FieldId::Alpn
+            | FieldId::Ja4
+            | FieldId::TlsVersion
+            | FieldId::HttpMethod
+            | FieldId::HttpHost
+            | FieldId::HttpPath
+            | FieldId::HttpStatus
+            | FieldId::HttpUpgrade
+            | FieldId::HttpProtocol
+            | FieldId::HttpVersion
+            | FieldId::UserAgent
+            | FieldId::SocksVersion
+            | FieldId::SocksTarget
+            | FieldId::NoiseShape
+            | FieldId::TunnelTool
+            | FieldId::ShellText
+            | FieldId::QueryName
+            | FieldId::QueryType
+            | FieldId::QueryStatus
+            | FieldId::QueryResults => self.observed(id.name()),
+            FieldId::StdioPeerIp => Some(ip(self.stdio()?.remote)),
+            FieldId::StdioPeerPort => Some(int(self.stdio()?.remote.port())),
+            FieldId::StdioPeerIsLoopback => Some(EventValue::Bool(is_loopback(self.stdio()?.remote.ip()))),
+            FieldId::StdioSockets => {
+                let sockets = self.exec?.stdio.as_slice();
+                (!sockets.is_empty()).then(|| list(sockets.iter().map(|socket| int(socket.fd))))
+            }
             FieldId::LocalIp => Some(ip(self.endpoint()?.local)),
             FieldId::LocalPort => Some(int(self.endpoint()?.local.port())),
             FieldId::LocalIsLoopback => Some(EventValue::Bool(self.endpoint()?.is_loopback())),
@@ -337,7 +456,7 @@ impl<'a> View<'a> {
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {
                 What::Observation(observation) => Some(str(observation.name)),
-                What::Event(_) => None,
+                What::Event(_) | What::Recognised(_) => None,
             },
             FieldId::Membership => Some(str(match self.moved()?.change {
                 Membership::Within => "within",
@@ -431,14 +550,4 @@ fn list<'a>(items: impl Iterator<Item = EventValue<'a>>) -> EventValue<'a> {
 /// Absent where nothing was found: a rule that asks costs nothing then.
 fn tokens(found: &[Token]) -> Option<EventValue<'static>> {
     (!found.is_empty()).then(|| list(found.iter().map(|token| str(token.name()))))
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            v4.is_private() || v4.is_link_local() || (a == 100 && b & 0xc0 == 64)
-        }
-        IpAddr::V6(v6) => v6.is_unique_local() || v6.is_unicast_link_local(),
-    }
 }

@@ -1,0 +1,1 @@
+//! The marks of all protocols as one table that the kernel half walks, a byte a step.
