@@ -36,6 +36,35 @@ pub const LRU: u32 = 16_384;
 pub const WAKE_WINDOW: u64 = 10_000_000;
 /// Nanoseconds between two looks into the rings while something happens.
 pub const LOOK: u64 = 400_000;
+/// States of the automaton that tells what first bytes are worth handing over; a power of two.
+pub const AUTOMATON_STATES: u32 = 512;
+/// State: no mark matches any more.
+pub const AUTOMATON_DEAD: u16 = 0;
+/// State before the first byte of a message by TCP.
+pub const AUTOMATON_START_TCP: u16 = 1;
+/// State before the first byte of a datagram.
+pub const AUTOMATON_START_UDP: u16 = 2;
+/// State: the first mark matched; those that follow, the marks that follow.
+pub const AUTOMATON_ACCEPT: u16 = 448;
+/// Most bytes of a message that the automaton looks at before it gives up.
+pub const LOOKED_AT: u32 = 256;
+/// Most bytes of a message that are handed over.
+pub const PAYLOAD_MAX: usize = 2048;
+/// Segments of each direction of a flow that are looked at in any case.
+pub const FIRST_SEGMENTS: u32 = 8;
+/// After those, one in so many is looked at, if it is short: a session that was joined late shows itself.
+pub const SAMPLED: u64 = 16;
+/// Longest segment that is looked at after the first ones.
+pub const SAMPLED_MAX: u32 = 1024;
+/// A first segment of this length may be the first act of a Noise handshake, which has no bytes to know
+/// it by.
+pub const NOISE_ACT_ONE: u32 = 64;
+/// Length of the answer to it.
+pub const NOISE_ACT_TWO: u32 = 234;
+/// A gap of more nanoseconds than this between two segments is a pause.
+pub const PAUSE: u64 = 1_000_000_000;
+/// Nanoseconds after which a flow that goes on is reported again.
+pub const FLOW_REPORT: u64 = 30_000_000_000;
 /// Nanoseconds in which datagrams of one socket to one address are reported once.
 pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.

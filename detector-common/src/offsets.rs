@@ -87,6 +87,12 @@ offsets! {
     file_mode = "file.f_mode";
     /// O_* flags.
     file_flags = "file.f_flags";
+    /// What the file's kind keeps: the socket, for one of a socket.
+    file_private = "file.private_data";
+    /// The transport's part of a socket.
+    socket_sk = "socket.sk";
+    /// State of a TCP socket.
+    sock_state = "sock.__sk_common.skc_state";
     /// Dentry of a path.
     path_dentry = "path.dentry";
     /// Mount of a path.

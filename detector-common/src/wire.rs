@@ -354,6 +354,20 @@ pub struct Cgroup {
     pub path_len: u32,
 }
 
+/// How much of a message is handed over once a mark matched.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Want {
+    /// Bytes of the message from its first on, at most [`PAYLOAD_MAX`](crate::limits::PAYLOAD_MAX).
+    pub bytes: u32,
+    /// Later segments of the direction that are looked at afresh.
+    pub again: u32,
+    /// 1 where it must not be lost.
+    pub urgent: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
 /// Key of the loss counters: which agent lost how many of which kind.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -423,7 +437,10 @@ const _: () = {
 #[cfg(feature = "user")]
 mod pod {
     //! Map keys and values are plain bytes to aya.
-    use super::{LossKey, Tag};
+    use super::{LossKey, Tag, Want};
+
+    // SAFETY: repr(C), integers only, no padding.
+    unsafe impl aya::Pod for Want {}
 
     // SAFETY: repr(C), integers only, no padding.
     unsafe impl aya::Pod for Tag {}

@@ -40,6 +40,7 @@ macro_rules! inside {
 
 /// Plain old data that any bytes are a value of.
 pub trait Plain: Copy {}
+impl Plain for u8 {}
 impl Plain for u16 {}
 impl Plain for u32 {}
 impl Plain for u64 {}
@@ -237,6 +238,64 @@ impl File {
     pub fn path(self) -> Path {
         Path::at(inside!(self.0, file_path))
     }
+
+    /// The connected TCP socket that it is; null where it is none.
+    #[inline(always)]
+    pub fn connected(self) -> *const u8 {
+        const S_IFMT: u16 = 0o170_000;
+        const S_IFSOCK: u16 = 0o140_000;
+        const TCP: u16 = 6;
+        const ESTABLISHED: u8 = 1;
+        const CLOSE_WAIT: u8 = 8;
+        if self.inode().mode() & S_IFMT != S_IFSOCK {
+            return core::ptr::null();
+        }
+        let socket: *const u8 = at!(self.0, file_private);
+        let sock: *const u8 = at!(socket, socket_sk);
+        let protocol: u16 = at!(sock, sock_protocol);
+        let family: u16 = at!(sock, sock_family);
+        let state: u8 = at!(sock, sock_state);
+        let connected = state == ESTABLISHED || state == CLOSE_WAIT;
+        let known = protocol == TCP && (family == AF_INET || family == AF_INET6);
+        if connected && known { sock } else { core::ptr::null() }
+    }
+}
+
+/// The ends of a socket that is no typed BTF pointer, as [`Stdio`](detector_common::wire::Stdio) has them.
+#[derive(Clone, Copy)]
+pub struct Ends(pub *const u8);
+
+impl Ends {
+    /// Address family.
+    #[inline(always)]
+    pub fn family(self) -> u16 {
+        at!(self.0, sock_family)
+    }
+
+    /// Remote address; IPv4 in the first four bytes.
+    #[inline(always)]
+    pub fn remote(self) -> [u8; 16] {
+        if self.family() == AF_INET6 { at!(self.0, sock_daddr6) } else { widen(at!(self.0, sock_daddr)) }
+    }
+
+    /// Local address, likewise.
+    #[inline(always)]
+    pub fn local(self) -> [u8; 16] {
+        if self.family() == AF_INET6 { at!(self.0, sock_saddr6) } else { widen(at!(self.0, sock_saddr)) }
+    }
+
+    /// Remote port, host order.
+    #[inline(always)]
+    pub fn remote_port(self) -> u16 {
+        let port: u16 = at!(self.0, sock_dport);
+        u16::from_be(port)
+    }
+
+    /// Local port, host order.
+    #[inline(always)]
+    pub fn local_port(self) -> u16 {
+        at!(self.0, sock_num)
+    }
 }
 
 /// An inode.
@@ -414,6 +473,13 @@ pub fn context_word<C>(context: *const C, offset: usize) -> u32 {
     unsafe { read_volatile(context.cast::<u8>().wrapping_add(offset).cast()) }
 }
 
+/// The socket pointer at `offset` of a program's context; null where there is none.
+#[inline(always)]
+pub fn context_sock<C>(context: *const C, offset: usize) -> *mut core::ffi::c_void {
+    // SAFETY: the verifier checks the access and knows the pointer for a socket.
+    unsafe { read_volatile(context.cast::<u8>().wrapping_add(offset).cast()) }
+}
+
 /// The four words at `offset` of a program's context, as an IPv6 address.
 #[inline(always)]
 pub fn context_address<C>(context: *const C, offset: usize) -> [u8; 16] {
@@ -441,6 +507,13 @@ pub const AF_INET6: u16 = 10;
 pub fn widen(address: u32) -> [u8; 16] {
     let [a, b, c, d] = address.to_ne_bytes();
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+}
+
+/// Cookie of the network namespace that a cgroup program's socket belongs to (5.7).
+#[inline(always)]
+pub fn netns<C>(context: *const C) -> u64 {
+    // SAFETY: the verifier checks the context.
+    unsafe { generated::bpf_get_netns_cookie(context.cast_mut().cast()) }
 }
 
 /// The value at a typed BTF pointer plus a constant, read without a helper call.

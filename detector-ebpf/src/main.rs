@@ -2,11 +2,13 @@
 //!
 //! Each file of `probes/` is one hook. [`kernel`] reads kernel structs at offsets that userspace
 //! resolved, [`scope`] decides whether a task is watched, [`path`] resolves paths, [`recent`] drops what
-//! repeats, [`output`] writes records. These hold the unsafe code, probes call them.
+//! repeats, [`flow`] remembers sockets, [`automaton`] judges first bytes, [`output`] writes records. These hold the unsafe code, probes call them.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
 
+mod automaton;
+mod flow;
 mod kernel;
 mod output;
 mod path;

@@ -153,7 +153,7 @@ pub fn count_loss(agent: u32, kind: Kind) {
 }
 
 #[inline(always)]
-fn ring(lane: Lane) -> &'static RingBuf {
+pub fn ring(lane: Lane) -> &'static RingBuf {
     match lane {
         Lane::Urgent | Lane::UrgentLazy => &URGENT,
         Lane::Bulk | Lane::BulkLazy => &BULK,
@@ -161,7 +161,7 @@ fn ring(lane: Lane) -> &'static RingBuf {
 }
 
 #[inline(always)]
-fn wake(lane: Lane, now: u64) -> u64 {
+pub fn wake(lane: Lane, now: u64) -> u64 {
     let lazy = match lane {
         Lane::Urgent | Lane::Bulk => false,
         Lane::UrgentLazy | Lane::BulkLazy => true,

@@ -116,6 +116,21 @@ impl Builder {
         self.grow(if failed == 0 { len as i64 } else { 0 })
     }
 
+    /// Appends a value; its size counts.
+    #[inline(always)]
+    pub fn value<T: Copy>(&mut self, value: T) {
+        let Some(target) = self.part() else { return };
+        // SAFETY: START_MASK leaves more room behind any start than any wire struct takes.
+        unsafe { target.cast::<T>().write_unaligned(value) };
+        self.grow(size_of::<T>() as i64);
+    }
+
+    /// Bytes so far.
+    #[inline(always)]
+    pub fn len(&self) -> u64 {
+        get!(self.scratch, len)
+    }
+
     /// Fills in header and body and writes the record.
     #[inline(always)]
     pub fn emit<B: Copy>(self, lane: Lane, kind: Kind, actor: &Actor, flags: u16, body: B) {

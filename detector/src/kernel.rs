@@ -49,6 +49,9 @@ pub enum KernelError {
     /// aya cannot read the BTF.
     #[error("parsing the kernel's BTF failed")]
     AyaBtf(#[source] Box<aya::BtfError>),
+    /// The marks of the protocols make no table: a mistake of this version.
+    #[error("the marks of the protocols cannot be compiled; report this with the version")]
+    Automaton(#[source] Box<crate::network::automaton::AutomatonError>),
     /// A map is missing or refuses.
     #[error("the eBPF map {name} failed")]
     Map {
@@ -109,6 +112,7 @@ impl KernelError {
             | Self::NoCgroup2 => true,
             Self::Load(_)
             | Self::AyaBtf(_)
+            | Self::Automaton(_)
             | Self::Map { .. }
             | Self::Attach { .. }
             | Self::Cgroup { .. } => false,

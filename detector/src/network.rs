@@ -5,9 +5,12 @@ use serde_json::Value;
 use crate::event::{AgentId, CgroupId, Flow, Nanos, ProcessId};
 
 pub mod automaton;
+mod flows;
 mod names;
 pub mod protocol;
+mod queries;
 
+pub use flows::Network;
 pub use names::Names;
 pub use protocol::Application;
 

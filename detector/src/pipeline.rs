@@ -9,7 +9,7 @@ use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
 use crate::analysis::{Analyses, Around, Observation};
 use crate::event::{AgentId, CgroupId, Event, EventKind, Nanos};
-use crate::network::Names;
+use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
 
@@ -68,6 +68,10 @@ pub struct Counters {
     pub groups_cut_short: u64,
     /// Things that an analysis did not follow because too many were.
     pub analysis_dropped: u64,
+    /// Flows whose first bytes are remembered.
+    pub flows: usize,
+    /// Flows, names of addresses and DNS questions that had to go before their time.
+    pub flows_evicted: u64,
     /// Control groups that are not known because too many are.
     pub cgroups_dropped: u64,
     /// Alerts given, updates not counted.
@@ -82,7 +86,7 @@ pub struct Pipeline {
     cgroups: Cgroups,
     gaps: Vec<String>,
     analyses: Analyses,
-    names: Names,
+    network: Network,
     rules: RuleSet,
     groups: Groups,
     now: Nanos,
@@ -90,6 +94,7 @@ pub struct Pipeline {
     /// Kept between steps, so that a step allocates nothing.
     findings: Vec<Finding>,
     observations: Vec<Observation>,
+    recognised: Vec<Recognised>,
 }
 
 impl Pipeline {
@@ -102,7 +107,8 @@ impl Pipeline {
             cgroups: Cgroups::default(),
             gaps: Vec::new(),
             analyses: Analyses::default(),
-            names: Names::default(),
+            network: Network::default(),
+            recognised: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
             now: Nanos(0),
@@ -160,6 +166,8 @@ impl Pipeline {
             groups: self.groups.len(),
             groups_cut_short: self.groups.cut_short(),
             analysis_dropped: self.analyses.dropped(),
+            flows: self.network.len(),
+            flows_evicted: self.network.evicted(),
             cgroups_dropped: self.cgroups.dropped(),
             alerts: self.alerts,
         }
@@ -187,10 +195,13 @@ impl Pipeline {
             | EventKind::CgroupRemove(_) => {}
         }
         let mut observations = std::mem::take(&mut self.observations);
-        let around = Around { table: &self.table, names: &self.names, now: self.now };
+        let around = Around { table: &self.table, names: self.network.names(), now: self.now };
         self.analyses.event(around, event, &mut observations);
         self.judge(What::Event(event), event.agent, event.cgroup, out);
         self.observed(observations, out);
+        let mut recognised = std::mem::take(&mut self.recognised);
+        self.network.event(event, &mut recognised);
+        self.recognised(recognised, out);
         if let EventKind::CgroupRemove(change) = &event.kind {
             self.cgroups.remove(change.id);
         }
@@ -200,10 +211,25 @@ impl Pipeline {
         self.now = self.now.max(now);
         self.table.tick(now);
         let mut observations = std::mem::take(&mut self.observations);
-        let around = Around { table: &self.table, names: &self.names, now: self.now };
+        let mut recognised = std::mem::take(&mut self.recognised);
+        self.network.tick(now, &mut recognised);
+        self.recognised(recognised, out);
+        let around = Around { table: &self.table, names: self.network.names(), now: self.now };
         self.analyses.tick(around, &mut observations);
         self.observed(observations, out);
         self.groups.tick(self.now, &mut out.alerts);
+    }
+
+    /// Judges what the bytes of flows turned out to be, and keeps the room that it stood in.
+    fn recognised(&mut self, mut recognised: Vec<Recognised>, out: &mut Outputs) {
+        for one in recognised.drain(..) {
+            let mut observations = std::mem::take(&mut self.observations);
+            let around = Around { table: &self.table, names: self.network.names(), now: self.now };
+            self.analyses.recognised(around, &one, &mut observations);
+            self.judge(What::Recognised(&one), one.agent, one.cgroup, out);
+            self.observed(observations, out);
+        }
+        self.recognised = recognised;
     }
 
     /// Judges what the analyses saw, and keeps the room that it stood in.
@@ -225,7 +251,7 @@ impl Pipeline {
             container: place.and_then(|cgroup| cgroup.container.as_deref()),
             pod: place.and_then(|cgroup| cgroup.pod.as_deref()),
             hostname: what.flow().and_then(|flow| {
-                let name = self.names.get(flow.netns, flow.remote.ip(), self.now)?;
+                let name = self.network.names().get(flow.netns, flow.remote.ip(), self.now)?;
                 Some(&**name)
             }),
         };

@@ -135,7 +135,7 @@ fn spawn_true() -> Result<Pid> {
 }
 
 /// Repeats a turn; says how many nanoseconds one took.
-fn timed(words: Words<'_>, mut turn: impl FnMut() -> Result<()>) -> Result<Value> {
+pub(crate) fn timed(words: Words<'_>, mut turn: impl FnMut() -> Result<()>) -> Result<Value> {
     let count: u32 = parsed(words, 0)?;
     // Caches and lazily bound symbols are warm before the clock starts.
     for _ in 0..count.min(20) {
@@ -148,7 +148,7 @@ fn timed(words: Words<'_>, mut turn: impl FnMut() -> Result<()>) -> Result<Value
     Ok(took(began, count))
 }
 
-fn took(began: Instant, count: u32) -> Value {
+pub(crate) fn took(began: Instant, count: u32) -> Value {
     let nanoseconds = began.elapsed().as_secs_f64() * 1e9 / f64::from(count.max(1));
     json!({ "count": count, "nanoseconds": nanoseconds })
 }

@@ -12,6 +12,7 @@ mod hot;
 mod name;
 mod net;
 mod report;
+mod transfer;
 mod unnamed;
 
 use std::env;
@@ -75,6 +76,9 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
+    Trigger("bench-transfer", "MEBIBYTES", transfer::stream),
+    Trigger("bench-exchange", "COUNT", transfer::exchange),
+    Trigger("bench-stratum", "", transfer::stratum),
     Trigger("bench-open", "COUNT", hot::open),
     Trigger("bench-open-write", "COUNT PATH", hot::open_write),
     Trigger("bench-command", "COUNT PROGRAM [ARGUMENT…]", hot::command),

@@ -7,6 +7,7 @@ mod audit;
 mod cost;
 mod daemon;
 mod growth;
+mod network;
 mod replay;
 mod stage;
 mod workload;
@@ -45,6 +46,8 @@ const ROWS: &[Row] = &[
     Row { name: "replay", measure: replay::measure },
     Row { name: "daemon", measure: daemon::measure },
     Row { name: "latency", measure: daemon::latency },
+    Row { name: "network", measure: network::measure },
+    Row { name: "network-latency", measure: network::latency },
     Row { name: "growth-cgroups", measure: growth::cgroups },
     Row { name: "growth-rules", measure: growth::rules },
     Row { name: "growth-processes", measure: growth::processes },
@@ -77,6 +80,16 @@ impl Line {
             what: what.to_owned(),
             measured: format!("{number:.0}{unit}"),
             goal: format!("≥ {goal:.0}{unit}: {verdict}"),
+        }
+    }
+
+    /// A ratio that should reach its goal.
+    fn at_least_ratio(what: &str, ratio: f64, goal: f64) -> Self {
+        let verdict = if ratio >= goal { "met" } else { "NOT MET" };
+        Self {
+            what: what.to_owned(),
+            measured: format!("{ratio:.2}"),
+            goal: format!("≥ {goal:.2}: {verdict}"),
         }
     }
 

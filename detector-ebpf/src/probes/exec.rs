@@ -12,7 +12,7 @@ use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::limits::{ARGV_CHUNKS, ARGV_INLINE, ENV_CHUNKS, ENV_INLINE};
 use detector_common::wire::{Exec, Kind, Stream, flag};
 
-use crate::kernel::{Binprm, Task};
+use crate::kernel::{Binprm, Ends, Task};
 use crate::output::Lane;
 use crate::path::Builder;
 use crate::scope::{self, Actor};
@@ -61,6 +61,12 @@ fn record(actor: &Actor, bprm: Binprm) {
     let script = bprm.script();
     let script_len = if script.is_null() { 0 } else { tail.kernel_string(script) };
 
+    let before = tail.len();
+    stdio(&mut tail, task, 0);
+    stdio(&mut tail, task, 1);
+    stdio(&mut tail, task, 2);
+    let stdio_len = tail.len().wrapping_sub(before) as u16;
+
     let mut flags = 0;
     if path.truncated {
         flags |= flag::PATH_TRUNCATED;
@@ -87,12 +93,26 @@ fn record(actor: &Actor, bprm: Binprm) {
             path_len: path.len,
             cwd_len: cwd.len,
             script_len,
-            stdio_len: 0,
+            stdio_len,
             pad: [0; 2],
             parent_start: parent.start(),
             comm: comm(),
         },
     );
+}
+
+/// Appends the TCP socket behind a descriptor, if it is one: a [`Stdio`](detector_common::wire::Stdio),
+/// field by field, since the stack has no room for it.
+#[inline(always)]
+fn stdio(tail: &mut Builder, task: Task, fd: u16) {
+    let sock = task.file(u32::from(fd)).connected();
+    if sock.is_null() {
+        return;
+    }
+    let ends = Ends(sock);
+    tail.value(ends.remote());
+    tail.value(ends.local());
+    tail.value([ends.remote_port(), ends.local_port(), ends.family(), fd]);
 }
 
 #[inline(always)]

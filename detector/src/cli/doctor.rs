@@ -163,6 +163,7 @@ fn mounted(kind: &'static str) -> Check {
 fn served(hook: &Hook, state: State) -> Served {
     let name = match hook.attach {
         Attach::BtfTracepoint(name) => format!("tp_btf/{name}"),
+        Attach::CgroupSkb(_) => format!("cgroup_skb/{}", hook.program),
         Attach::CgroupSockAddr | Attach::CgroupSock => format!("cgroup/{}", hook.program),
     };
     let attached = match hook.when {

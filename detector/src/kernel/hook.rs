@@ -1,5 +1,7 @@
 //! The one table of hooks: which program serves which events, what it needs, what slips past it.
 
+use crate::event::Direction;
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
@@ -9,6 +11,8 @@ pub enum Attach {
     CgroupSockAddr,
     /// A `cgroup/…` program of sockets, on the agents' control groups.
     CgroupSock,
+    /// A `cgroup_skb/…` program, on the agents' control groups.
+    CgroupSkb(Direction),
 }
 
 /// When a program is attached.
@@ -86,6 +90,13 @@ const EXEC: &[&str] = &[
     "mm_arg_end",
     "mm_env_start",
     "mm_env_end",
+    "task_files",
+    "files_fdt",
+    "fdt_fd",
+    "fdt_max",
+    "file_private",
+    "socket_sk",
+    "sock_state",
     "task_fs",
     "fs_pwd",
     "bprm_file",
@@ -252,6 +263,33 @@ pub const HOOKS: &[Hook] = &[
         attach: Attach::CgroupSock,
         when: When::Agents,
         serves: &["bind (IPv6)"],
+        needs: &[],
+        blind: &[],
+        vital: Vital::No,
+    },
+    Hook {
+        program: "egress",
+        attach: Attach::CgroupSkb(Direction::Out),
+        when: When::Agents,
+        serves: &["payload (sent)", "flow"],
+        needs: &[],
+        blind: &["sockets that were made outside the agents' control groups and brought in"],
+        vital: Vital::No,
+    },
+    Hook {
+        program: "ingress",
+        attach: Attach::CgroupSkb(Direction::In),
+        when: When::Agents,
+        serves: &["payload (received)", "flow"],
+        needs: &[],
+        blind: &[],
+        vital: Vital::No,
+    },
+    Hook {
+        program: "flow_close",
+        attach: Attach::CgroupSock,
+        when: When::Agents,
+        serves: &["flow (at its close)"],
         needs: &[],
         blind: &[],
         vital: Vital::No,

@@ -4,27 +4,34 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use aya::maps::{HashMap as EbpfHashMap, Map, MapData, RingBuf};
+use aya::maps::{Array, HashMap as EbpfHashMap, Map, MapData, RingBuf};
+use aya::programs::cgroup_skb::{CgroupSkbAttachType, CgroupSkbLink};
 use aya::programs::cgroup_sock::CgroupSockLink;
 use aya::programs::cgroup_sock_addr::CgroupSockAddrLink;
 use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{CgroupAttachMode, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
+use detector_common::limits;
 use detector_common::offsets::Offsets;
-use detector_common::wire::{Kind, LossKey, Tag};
+use detector_common::wire::{Kind, LossKey, Tag, Want};
 
 use super::cgroup::{Cgroups, Group};
 use super::hook::{Attach, HOOKS, Hook, Vital, When};
 use super::ring::Rings;
 use super::{KernelError, btf};
 use crate::agent::Agent;
-use crate::event::{AgentId, CgroupId, ProcessId};
+use crate::event::{AgentId, CgroupId, Direction, ProcessId};
+use crate::network::automaton::{self, Automaton};
+use crate::network::protocol;
 
 /// The object that `build.rs` made.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(concat!(env!("OUT_DIR"), "/detector-ebpf"));
 /// Least size of a ring: one page times two, and room for the longest record.
 pub const LEAST_RING: u32 = 64 << 10;
+
+/// Rows of the automaton's table.
+const STATES: usize = limits::AUTOMATON_STATES as usize;
 
 /// How the kernel half is loaded.
 #[derive(Clone, Debug)]
@@ -87,6 +94,7 @@ struct Watched {
 enum Link {
     SockAddr(CgroupSockAddrLink),
     Sock(CgroupSockLink),
+    Skb(CgroupSkbLink),
 }
 
 impl Sensor {
@@ -137,6 +145,8 @@ impl Sensor {
                 .inspect_err(|error| tracing::warn!(%error, "probes cannot write diagnostics"))
                 .ok(),
         };
+        let automaton = automaton::compile().map_err(|source| KernelError::Automaton(Box::new(source)))?;
+        teach(&mut ebpf, &automaton)?;
         let rings = Rings::new(ring(&mut ebpf, "URGENT")?, ring(&mut ebpf, "BULK")?);
         let mut sensor = Self {
             groups: hash(&mut ebpf, "CGROUPS")?,
@@ -341,6 +351,7 @@ fn load_hook(ebpf: &mut Ebpf, hook: &Hook, offsets: &Offsets, types: &Btf) -> Op
         (Program::BtfTracePoint(program), Attach::BtfTracepoint(name)) => program.load(name, types),
         (Program::CgroupSockAddr(program), Attach::CgroupSockAddr) => program.load(),
         (Program::CgroupSock(program), Attach::CgroupSock) => program.load(),
+        (Program::CgroupSkb(program), Attach::CgroupSkb(_)) => program.load(),
         _ => return Some("the object has another program under this name".to_owned()),
     };
     loaded.err().map(|error| refusal(&error))
@@ -378,6 +389,14 @@ fn attach_group(ebpf: &mut Ebpf, hook: &Hook, group: &File) -> Option<Result<Lin
         let id = program.attach(group, mode);
         return Some(id.and_then(|id| program.take_link(id)).map(Link::Sock));
     }
+    if let (Program::CgroupSkb(program), Attach::CgroupSkb(direction)) = (program, hook.attach) {
+        let way = match direction {
+            Direction::Out => CgroupSkbAttachType::Egress,
+            Direction::In => CgroupSkbAttachType::Ingress,
+        };
+        let id = program.attach(group, way, mode);
+        return Some(id.and_then(|id| program.take_link(id)).map(Link::Skb));
+    }
     None
 }
 
@@ -397,6 +416,30 @@ fn hash<K: aya::Pod, V: aya::Pod>(
 fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, KernelError> {
     RingBuf::try_from(take_map(ebpf, name)?)
         .map_err(|source| KernelError::Map { name, source: Box::new(source) })
+}
+
+/// Gives the kernel half the table by which it judges first bytes.
+fn teach(ebpf: &mut Ebpf, automaton: &Automaton) -> Result<(), KernelError> {
+    let refused = |name| move |source| KernelError::Map { name, source: Box::new(source) };
+    let Automaton { table, marks, .. } = automaton;
+    let mut cells = Box::new([[0_u16; 256]; STATES]);
+    for (cell, next) in cells.as_flattened_mut().iter_mut().zip(table) {
+        *cell = *next;
+    }
+    // The walk has no branch that would end it: a state that ends it leads to itself.
+    for (state, row) in (0..).zip(cells.iter_mut()).skip(usize::from(limits::AUTOMATON_ACCEPT)) {
+        row.fill(state);
+    }
+    let map = take_map(ebpf, "AUTOMATON")?;
+    let mut map = Array::<_, [[u16; 256]; STATES]>::try_from(map).map_err(refused("AUTOMATON"))?;
+    map.set(0, cells, 0).map_err(refused("AUTOMATON"))?;
+    let mut wants = Array::<_, Want>::try_from(take_map(ebpf, "WANTS")?).map_err(refused("WANTS"))?;
+    for (at, mark) in (0..).zip(marks) {
+        let protocol::Want { bytes, again, urgent } = mark.want;
+        let want = Want { bytes: bytes.into(), again: again.into(), urgent: urgent.into(), pad: 0 };
+        wants.set(at, want, 0).map_err(refused("WANTS"))?;
+    }
+    Ok(())
 }
 
 /// Whether this process may load tracing and cgroup programs without being root.

@@ -18,6 +18,7 @@ mod tls;
 mod tunnel;
 
 pub use dns::{Answer, Message, message};
+pub use tunnel::behind_proxy_header;
 
 /// What is spoken over a flow: the field `Application`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -169,6 +169,6 @@ fn processor_ticks(of: &Guarded) -> Result<u64> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn ratio(number: u64, of: u64) -> f64 {
+pub(super) fn ratio(number: u64, of: u64) -> f64 {
     number as f64 / of as f64
 }

@@ -7,3 +7,8 @@ pub(super) const PROTOCOL: Protocol = Protocol { application: Application::Tunne
 fn recognise(_prefix: &Prefix<'_>) -> Verdict {
     Verdict::No
 }
+
+/// What follows a PROXY protocol header, where there is one.
+pub fn behind_proxy_header(bytes: &[u8]) -> &[u8] {
+    bytes
+}

@@ -1,0 +1,182 @@
+//! Puts the first bytes of each flow together until a parser knows what they are.
+
+use std::hash::{Hash as _, Hasher as _};
+use std::num::NonZeroUsize;
+
+use lru::LruCache;
+use smallvec::SmallVec;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::protocol::{self, Found, Prefix, Transport, behind_proxy_header};
+use super::queries::Queries;
+use super::{Application, Names, Recognised, Role};
+use crate::event::{Direction, Event, EventKind, Nanos, Payload, Protocol};
+
+/// Most flows whose bytes are remembered.
+const MOST_FLOWS: NonZeroUsize = NonZeroUsize::new(8_192).unwrap();
+/// Most bytes of one direction that are remembered.
+const MOST_BYTES: usize = 4_096;
+/// Most different things that are said of one flow.
+const MOST_SAID: usize = 16;
+
+/// What goes over the wire.
+#[derive(Debug)]
+pub struct Network {
+    flows: LruCache<u64, Flow>,
+    queries: Queries,
+    names: Names,
+    evicted: u64,
+}
+
+/// What one flow said until now.
+#[derive(Debug, Default)]
+struct Flow {
+    sent: Vec<u8>,
+    received: Vec<u8>,
+    /// Hashes of what was recognised, so that it is said once.
+    said: SmallVec<[u64; 4]>,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self {
+            flows: LruCache::new(MOST_FLOWS),
+            queries: Queries::default(),
+            names: Names::default(),
+            evicted: 0,
+        }
+    }
+}
+
+impl Network {
+    /// Takes an event; what it makes known is appended to `out`.
+    pub fn event(&mut self, event: &Event, out: &mut Vec<Recognised>) {
+        match &event.kind {
+            EventKind::Payload(payload) => self.payload(event, payload, out),
+            EventKind::FlowStats(stats) if stats.closed => {
+                self.flows.pop(&stats.flow.cookie);
+            }
+            EventKind::FlowStats(_)
+            | EventKind::Exec(_)
+            | EventKind::Fork(_)
+            | EventKind::Exit(_)
+            | EventKind::Connect(_)
+            | EventKind::ConnectResult(_)
+            | EventKind::Send(_)
+            | EventKind::Bind(_)
+            | EventKind::Listen(_)
+            | EventKind::File(_)
+            | EventKind::Setsid
+            | EventKind::CgroupMove(_)
+            | EventKind::CgroupCreate(_)
+            | EventKind::CgroupRemove(_)
+            | EventKind::Lost(_) => {}
+        }
+    }
+
+    /// Lets time pass: questions that nobody answered are said.
+    pub fn tick(&mut self, now: Nanos, out: &mut Vec<Recognised>) {
+        self.queries.tick(now, out);
+    }
+
+    /// Names of addresses.
+    pub fn names(&self) -> &Names {
+        &self.names
+    }
+
+    /// Flows remembered now.
+    pub fn len(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.flows.is_empty()
+    }
+
+    /// Flows, names and questions that had to go before their time.
+    pub fn evicted(&self) -> u64 {
+        self.evicted + self.names.dropped() + self.queries.dropped()
+    }
+
+    fn payload(&mut self, event: &Event, payload: &Payload, out: &mut Vec<Recognised>) {
+        let transport = match payload.flow.protocol {
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::Udp => Transport::Udp,
+            Protocol::Other(_) => return,
+        };
+        let cookie = payload.flow.cookie;
+        if self.flows.len() == MOST_FLOWS.get() && !self.flows.contains(&cookie) {
+            self.evicted += 1;
+        }
+        let flow = self.flows.get_or_insert_mut(cookie, Flow::default);
+        let prefix = flow.extended(payload, transport);
+        let Some((application, found)) = protocol::recognise(&prefix) else { return };
+        if application == Application::Dns {
+            let Some(message) = protocol::message(transport, prefix.bytes) else { return };
+            let base = recognised(event, payload, application, found);
+            self.queries.message(base, message, &mut self.names, out);
+            return;
+        }
+        let hash = hash(application, &found);
+        if flow.said.len() < MOST_SAID && !flow.said.contains(&hash) {
+            flow.said.push(hash);
+            out.push(recognised(event, payload, application, found));
+        }
+    }
+}
+
+impl Flow {
+    /// The bytes of the payload's direction with the payload's own.
+    fn extended(&mut self, payload: &Payload, transport: Transport) -> Prefix<'_> {
+        let (own, other) = match payload.direction {
+            Direction::Out => (&mut self.sent, &self.received),
+            Direction::In => (&mut self.received, &self.sent),
+        };
+        if payload.begins {
+            own.clear();
+        }
+        let room = MOST_BYTES.saturating_sub(own.len());
+        own.extend(payload.bytes.iter().take(room));
+        let sender_initiated = match payload.direction {
+            Direction::Out => payload.flow.initiated.then_some(true),
+            Direction::In => payload.flow.initiated.then_some(false),
+        };
+        Prefix { transport, bytes: behind_proxy_header(own), other, sender_initiated }
+    }
+}
+
+fn recognised(event: &Event, payload: &Payload, application: Application, found: Found) -> Recognised {
+    let Found { speaker, fields } = found;
+    let role = match (payload.direction, speaker) {
+        (Direction::Out, speaker) => speaker,
+        (Direction::In, Role::Client) => Role::Server,
+        (Direction::In, Role::Server) => Role::Client,
+    };
+    Recognised {
+        time: event.time,
+        received: event.received,
+        agent: event.agent,
+        process: event.process,
+        uid: event.uid,
+        cgroup: event.cgroup,
+        flow: payload.flow,
+        application,
+        role,
+        fields,
+    }
+}
+
+fn hash(application: Application, found: &Found) -> u64 {
+    let mut hash = Xxh3::new();
+    (application, found.speaker).hash(&mut hash);
+    for (name, value) in &found.fields {
+        hash.write(name.as_bytes());
+        hash.write(value.to_string().as_bytes());
+    }
+    hash.finish()
+}
+
+#[cfg(test)]
+#[path = "flows_tests.rs"]
+mod tests;
