@@ -36,16 +36,6 @@ pub const LRU: u32 = 16_384;
 pub const WAKE_WINDOW: u64 = 10_000_000;
 /// Nanoseconds between two looks into the rings while something happens.
 pub const LOOK: u64 = 400_000;
-/// States of the automaton that tells what first bytes are worth handing over; a power of two.
-pub const AUTOMATON_STATES: u32 = 512;
-/// State: no mark matches any more.
-pub const AUTOMATON_DEAD: u16 = 0;
-/// State before the first byte of a message by TCP.
-pub const AUTOMATON_START_TCP: u16 = 1;
-/// State before the first byte of a datagram.
-pub const AUTOMATON_START_UDP: u16 = 2;
-/// State: the first mark matched; those that follow, the marks that follow.
-pub const AUTOMATON_ACCEPT: u16 = 448;
 /// Most bytes of a message that the automaton looks at before it gives up.
 pub const LOOKED_AT: u32 = 256;
 /// Most bytes of a message that are handed over.
@@ -69,3 +59,13 @@ pub const FLOW_REPORT: u64 = 30_000_000_000;
 pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.
 pub const DEDUPE_WINDOW: u64 = 1_000_000_000;
+/// States of the automaton over the first bytes of a segment; the table has 256 next states for each.
+pub const AUTOMATON_STATES: u32 = 512;
+/// State from which no mark can be reached.
+pub const AUTOMATON_DEAD: u16 = 0;
+/// State in which the bytes of a stream are begun.
+pub const AUTOMATON_START_TCP: u16 = 1;
+/// State in which the bytes of a datagram are begun.
+pub const AUTOMATON_START_UDP: u16 = 2;
+/// First of the states that say "mark n matched", n being what they are beyond it; the last 64 states.
+pub const AUTOMATON_ACCEPT: u16 = 448;

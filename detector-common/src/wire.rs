@@ -105,10 +105,8 @@ pub mod flag {
     pub const INBOUND: u16 = 1 << 8;
     /// The bytes of a [`Payload`](super::Payload) begin a message.
     pub const BEGINS: u16 = 1 << 9;
-    /// The socket asked for its connection.
-    pub const INITIATED: u16 = 1 << 10;
     /// The socket was closed.
-    pub const CLOSED: u16 = 1 << 11;
+    pub const CLOSED: u16 = 1 << 10;
 }
 
 /// The first bytes of every record.

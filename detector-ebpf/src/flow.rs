@@ -1,8 +1,9 @@
 //! What is known of each watched socket, kept with the socket itself: who owns it, what it carried.
 //!
-//! Socket storage (5.2) is freed with its socket and cannot be evicted by other flows. It is written by
-//! programs that run in the owner's context and read by those that run for packets, when any task may be
-//! current. An accepted socket gets a copy of what its listener had.
+//! Socket storage (5.2) is freed with its socket and cannot be evicted by other flows. To make one costs a
+//! microsecond, so a socket gets it with the first bytes that it carries, or when it is bound: an accepted
+//! socket has a copy of its listener's. Who asked for a connection is remembered by userspace, by the cookie
+//! that its connect was reported with.
 
 use core::ffi::c_void;
 use core::ptr;
@@ -12,7 +13,7 @@ use aya_ebpf::bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CR
 use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::btf_map;
 use detector_common::limits;
-use detector_common::wire::{Carried, Flow, Kind, Socket, flag};
+use detector_common::wire::{Carried, Flow, Kind, Socket};
 
 use crate::kernel::Word;
 use crate::output::{self, Lane};
@@ -63,10 +64,10 @@ pub struct State {
     pub agent: u32,
     /// User.
     pub uid: u32,
-    /// 1 where it asked for its connection.
-    pub initiated: u32,
     /// 1 where its first segment may be a Noise handshake's.
     pub noise: u32,
+    /// Zero.
+    pub pad: u32,
     /// Addresses of the last segment.
     pub remote: [u8; 16],
     /// Its own end.
@@ -120,16 +121,12 @@ pub const RECEIVED: usize = 1;
 /// Says whose the socket of a program's context is. `sock` is what the verifier takes for a socket: the
 /// context of socket programs, the `sk` of others.
 #[inline(always)]
-pub fn own(sock: *mut c_void, actor: &Actor, netns: u64, initiated: u32) {
-    let Some(state) = get(sock, BPF_SK_STORAGE_GET_F_CREATE.into()) else { return };
-    state.start = actor.start;
-    state.pid = actor.pid;
-    state.tid = actor.tid;
+pub fn own(sock: *mut c_void, actor: &Actor, netns: u64) {
+    let Some(state) = known_or_new(sock) else { return };
+    state.owned_by(actor);
     state.agent = actor.agent;
-    state.uid = actor.uid;
     state.cgroup = actor.cgroup;
     state.netns = netns;
-    state.initiated = initiated;
 }
 
 /// What is known of a socket.
@@ -185,10 +182,13 @@ impl State {
         }
     }
 
-    /// [`flag::INITIATED`] or nothing.
+    /// It is this process that uses the socket.
     #[inline(always)]
-    pub fn initiated(&self) -> u16 {
-        if self.initiated == 0 { 0 } else { flag::INITIATED }
+    pub fn owned_by(&mut self, actor: &Actor) {
+        self.start = actor.start;
+        self.pid = actor.pid;
+        self.tid = actor.tid;
+        self.uid = actor.uid;
     }
 
     /// Reports what it carried until now.
@@ -202,7 +202,7 @@ impl State {
             sent: sent.carried(now),
             received: received.carried(now),
         };
-        output::emit(Lane::BulkLazy, Kind::Flow, &self.owner(), closed | self.initiated(), flow);
+        output::emit(Lane::BulkLazy, Kind::Flow, &self.owner(), closed, flow);
     }
 }
 

@@ -50,9 +50,9 @@ pub enum EventKind {
     /// A TCP connect ended.
     ConnectResult(FlowResult),
     /// First bytes that a flow carried.
-    Payload(Arc<Payload>),
+    Payload(Box<Payload>),
     /// What a flow carried until now: at its close, and while it lives from time to time.
-    FlowStats(Arc<FlowStats>),
+    FlowStats(Box<FlowStats>),
     /// A datagram went to an address of its own.
     Send(Flow),
     /// A local address was bound.

@@ -15,5 +15,6 @@ mod exec;
 mod file;
 mod loss;
 mod network;
+mod packet;
 mod process;
 mod watch;

@@ -33,11 +33,14 @@ impl Watch {
 
     /// Watches a new group with a sensor of these settings.
     pub(crate) fn with(name: &str, settings: &Settings) -> Self {
-        let group = Cgroup::create(name).unwrap();
+        Self::around(Cgroup::create(name).unwrap(), settings)
+    }
+
+    /// Watches a group that is there already.
+    pub(crate) fn around(group: Cgroup, settings: &Settings) -> Self {
         let (mut sensor, rings) = Sensor::load(settings).unwrap();
-        let path = group.below_mount();
-        let agent =
-            Agent { id: AgentId(1), name: name.to_owned(), cgroup: CgroupId(group.id().unwrap()), path };
+        let (path, cgroup) = (group.below_mount(), CgroupId(group.id().unwrap()));
+        let agent = Agent { id: AgentId(1), name: path.clone(), cgroup, path };
         sensor.watch(&agent, &agent.path).unwrap();
         Self { group, sensor, rings, decoder: Decoder::new(clock::offset()), seen: Vec::new() }
     }

@@ -39,7 +39,7 @@ fn report(ctx: &SockContext, family: u16, local: [u8; 16]) {
     let protocol = context_word(ctx.sock, offset_of!(bpf_sock, protocol)) as u16;
     let cookie = cookie(ctx.sock);
     let netns = netns(ctx.sock);
-    flow::own(ctx.sock.cast(), &actor, netns, 0);
+    flow::own(ctx.sock.cast(), &actor, netns);
     let body = Socket { cookie, local, local_port, family, protocol, netns, ..Socket::default() };
     output::emit(Lane::Bulk, Kind::Bind, &actor, 0, body);
 }

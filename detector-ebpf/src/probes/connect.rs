@@ -13,10 +13,9 @@ use aya_ebpf::macros::cgroup_sock_addr;
 use aya_ebpf::programs::SockAddrContext;
 use detector_common::wire::{Kind, Socket};
 
-use crate::flow;
-use crate::kernel::{AF_INET, AF_INET6, context_address, context_sock, context_word, cookie, netns, widen};
+use crate::kernel::{AF_INET, AF_INET6, context_address, context_word, cookie, netns, widen};
 use crate::output::{self, Lane};
-use crate::scope::{self, Actor};
+use crate::scope;
 
 const ALLOW: i32 = 1;
 
@@ -24,9 +23,7 @@ const ALLOW: i32 = 1;
 #[cgroup_sock_addr(connect4)]
 pub fn connect4(ctx: SockAddrContext) -> i32 {
     if let Some(actor) = scope::watched_or_inside() {
-        let socket = target4(&ctx);
-        own(&ctx, &actor, socket.netns);
-        output::emit(Lane::Bulk, Kind::Connect, &actor, 0, socket);
+        output::emit(Lane::Bulk, Kind::Connect, &actor, 0, target4(&ctx));
     }
     ALLOW
 }
@@ -35,20 +32,9 @@ pub fn connect4(ctx: SockAddrContext) -> i32 {
 #[cgroup_sock_addr(connect6)]
 pub fn connect6(ctx: SockAddrContext) -> i32 {
     if let Some(actor) = scope::watched_or_inside() {
-        let socket = target6(&ctx);
-        own(&ctx, &actor, socket.netns);
-        output::emit(Lane::Bulk, Kind::Connect, &actor, 0, socket);
+        output::emit(Lane::Bulk, Kind::Connect, &actor, 0, target6(&ctx));
     }
     ALLOW
-}
-
-/// Remembers whose socket it is that asks for a connection, or names where it sends.
-#[inline(always)]
-pub fn own(ctx: &SockAddrContext, actor: &Actor, netns: u64) {
-    let sock = context_sock(ctx.sock_addr, offset_of!(bpf_sock_addr, __bindgen_anon_1));
-    if !sock.is_null() {
-        flow::own(sock, actor, netns, 1);
-    }
 }
 
 /// The socket of an IPv4 program, and where it goes.

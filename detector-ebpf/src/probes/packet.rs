@@ -62,6 +62,9 @@ fn packet<const WAY: usize>(ctx: &SkBuffContext) {
         return;
     }
     let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(ctx, sock)) else { return };
+    if WAY == SENT && state.pid == 0 {
+        adopt(state);
+    }
     let now = output::now();
     if state.opened == 0 {
         state.opened = now;
@@ -85,46 +88,52 @@ fn packet<const WAY: usize>(ctx: &SkBuffContext) {
     }
 }
 
-/// A socket that nobody was seen to make: from before the start, or accepted from such a listener. What
-/// it sends, it most likely sends for the current task, if that one is of its agent.
+/// A socket that carries its first bytes. What it sends, it sends for the current task, if that one is of
+/// its group; userspace knows better where it saw the connect.
 #[inline(always)]
-fn stranger<const WAY: usize>(ctx: &SkBuffContext, sock: *mut core::ffi::c_void) -> Option<&'static mut State> {
+fn stranger<const WAY: usize>(
+    ctx: &SkBuffContext,
+    sock: *mut core::ffi::c_void,
+) -> Option<&'static mut State> {
     // SAFETY: always allowed for this program type.
     let cgroup = unsafe { generated::bpf_skb_cgroup_id(ctx.skb.skb) };
     let agent = scope::agent_of(cgroup)?;
     let state = flow::known_or_new(sock)?;
     state.agent = agent;
     state.cgroup = cgroup;
-    if WAY == SENT
-        && let Some(actor) = scope::watched()
-        && actor.cgroup == cgroup
-    {
-        state.start = actor.start;
-        state.pid = actor.pid;
-        state.tid = actor.tid;
-        state.uid = actor.uid;
+    if WAY == SENT {
+        adopt(state);
     }
     Some(state)
+}
+
+/// Takes the current task for the owner, if it is of the socket's group.
+#[inline(always)]
+fn adopt(state: &mut State) {
+    if let Some(actor) = scope::watched_or_inside()
+        && actor.cgroup == state.cgroup
+    {
+        state.owned_by(&actor);
+    }
 }
 
 /// Finds the payload; `None` where there is none, or no TCP or UDP.
 #[inline(always)]
 fn segment(ctx: &SkBuffContext) -> Option<Segment> {
-    let first: u8 = load(ctx, 0)?;
-    let (family, protocol, at, source, destination) = match first >> 4 {
+    // The fixed part of IPv4; of IPv6, all but the addresses' ends.
+    let [first, second, third, fourth, fifth]: [u32; 5] = load(ctx, 0)?;
+    let version = first as u8 >> 4;
+    let (family, protocol, at) = match version {
         4 => {
-            let protocol: u8 = load(ctx, 9)?;
-            let fragment: u16 = load(ctx, 6)?;
             // Only the first fragment has ports.
-            if u16::from_be(fragment) & 0x1fff != 0 {
+            if u16::from_be((second >> 16) as u16) & 0x1fff != 0 {
                 return None;
             }
-            let at = u32::from(first & 0xf) * 4;
-            (AF_INET, protocol, at, widen(load(ctx, 12)?), widen(load(ctx, 16)?))
+            (AF_INET, (third >> 8) as u8, u32::from(first as u8 & 0xf) * 4)
         }
         6 => {
-            let (protocol, at) = behind_extensions(ctx)?;
-            (AF_INET6, protocol, at, load(ctx, 8)?, load(ctx, 24)?)
+            let (protocol, at) = behind_extensions(ctx, (second >> 16) as u8)?;
+            (AF_INET6, protocol, at)
         }
         _ => return None,
     };
@@ -143,12 +152,17 @@ fn segment(ctx: &SkBuffContext) -> Option<Segment> {
     }
     let ports: u32 = load(ctx, at)?;
     let ports = [ports as u16, (ports >> 16) as u16];
+    let (source, destination) = if version == 4 {
+        (widen(fourth), widen(fifth))
+    } else {
+        (load(ctx, 8)?, load(ctx, 24)?)
+    };
     Some(Segment { at: at + header, len: total - at - header, family, protocol, source, destination, ports })
 }
 
 /// The transport protocol of an IPv6 packet, and where its header begins.
 #[inline(always)]
-fn behind_extensions(ctx: &SkBuffContext) -> Option<(u8, u32)> {
+fn behind_extensions(ctx: &SkBuffContext, first: u8) -> Option<(u8, u32)> {
     const HOP_BY_HOP: u8 = 0;
     const ROUTING: u8 = 43;
     const FRAGMENT: u8 = 44;
@@ -156,7 +170,7 @@ fn behind_extensions(ctx: &SkBuffContext) -> Option<(u8, u32)> {
     const DESTINATION: u8 = 60;
     /// Most extension headers that are passed.
     const MOST: u32 = 6;
-    let mut next: u8 = load(ctx, 6)?;
+    let mut next = first;
     let mut at = 40;
     for _ in 0..MOST {
         let step = match next {
@@ -334,7 +348,7 @@ fn write<const WAY: usize, const N: usize>(
     let way = &state.ways[WAY];
     let actor = state.owner();
     let inbound = if WAY == RECEIVED { flag::INBOUND } else { 0 };
-    let flags = flags | inbound | state.initiated();
+    let flags = flags | inbound;
     let size = size_of::<Record<N>>() - N + len as usize;
     let header = output::header(Kind::Payload, &actor, size, flags);
     let urgent = mark > 0 && automaton::want(mark - 1 + u32::from(limits::AUTOMATON_ACCEPT)).is_some_and(|want| want.urgent != 0);

@@ -10,7 +10,7 @@ use aya_ebpf::programs::SockAddrContext;
 use detector_common::limits;
 use detector_common::wire::{Kind, SendKey, Socket};
 
-use super::connect::{own, target4, target6};
+use super::connect::{target4, target6};
 use crate::output::{self, Lane};
 use crate::recent;
 use crate::scope;
@@ -24,25 +24,24 @@ const ALLOW: i32 = 1;
 /// Reports an IPv4 datagram.
 #[cgroup_sock_addr(sendmsg4)]
 pub fn sendmsg4(ctx: SockAddrContext) -> i32 {
-    report(&ctx, target4(&ctx));
+    report(target4(&ctx));
     ALLOW
 }
 
 /// Reports an IPv6 datagram.
 #[cgroup_sock_addr(sendmsg6)]
 pub fn sendmsg6(ctx: SockAddrContext) -> i32 {
-    report(&ctx, target6(&ctx));
+    report(target6(&ctx));
     ALLOW
 }
 
 #[inline(always)]
-fn report(ctx: &SockAddrContext, socket: Socket) {
+fn report(socket: Socket) {
     let Some(actor) = scope::watched_or_inside() else { return };
     let Socket { cookie, remote, remote_port, family, .. } = socket;
     let key = SendKey { cookie, remote, port: u32::from(remote_port), family: u32::from(family) };
     if recent::is_repeat(&SENDS, &key, output::now(), limits::SEND_WINDOW) {
         return;
     }
-    own(ctx, &actor, socket.netns);
     output::emit(Lane::Bulk, Kind::Send, &actor, 0, socket);
 }

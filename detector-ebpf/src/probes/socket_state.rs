@@ -5,13 +5,16 @@
 //! compare. The result of a connect often comes in softirq, when another task is current: whether the
 //! socket is an agent's is asked of the control group that it was made in, and userspace finds the
 //! process by the cookie of the connect. It also reports the connects of watched processes that left
-//! their control group, which [`super::connect`] does not see, without a result. Slips past: TCP
-//! outside the kernel's stack.
+//! their control group, which [`super::connect`] does not see, without a result; and what a flow carried,
+//! once it is over (socket storage in tracing programs: 5.11). Slips past: TCP outside the kernel's stack.
+
+use core::ffi::c_void;
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::wire::{Kind, Socket};
+use detector_common::wire::{Kind, Socket, flag};
 
+use crate::flow;
 use crate::kernel::{self, Sock};
 use crate::output::{self, Lane};
 use crate::scope::{self, Actor};
@@ -33,6 +36,8 @@ pub fn socket_state(ctx: BtfTracePointContext) -> i32 {
         begin(&ctx);
     } else if old == SYN_SENT && (new == ESTABLISHED || new == CLOSE) {
         end(Sock(ctx.arg::<*const u8>(0)), new);
+    } else if new == CLOSE {
+        close(&ctx);
     }
     0
 }
@@ -66,6 +71,16 @@ fn end(sock: Sock, new: i32) {
     };
     let actor = Actor { pid: 0, tid: 0, start: 0, agent, uid: 0, cgroup };
     output::emit(Lane::BulkLazy, Kind::ConnectResult, &actor, 0, Socket { errno, ..body(sock) });
+}
+
+/// A stream is over: what it carried is final. One that carried nothing is not reported, since its connect
+/// and the result said all.
+#[inline(always)]
+fn close(ctx: &BtfTracePointContext) {
+    let Some(state) = flow::known(ctx.arg::<*mut c_void>(0)) else { return };
+    if state.opened != 0 {
+        state.report(kernel::cookie(ctx.arg::<*const u8>(0)), output::now(), flag::CLOSED);
+    }
 }
 
 #[inline(always)]

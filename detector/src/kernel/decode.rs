@@ -1,11 +1,13 @@
 //! Turns ring records into events. Bytes are hostile: nothing here indexes, unwraps or trusts a length.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use detector_common::limits;
 use detector_common::wire::{self, Header, Kind, Stream, flag};
 use hashbrown::HashMap;
+use lru::LruCache;
 
 use crate::event::{
     AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec, Exit,
@@ -19,8 +21,8 @@ pub use path::Resolver;
 
 /// Most execs whose chunks wait for their record.
 const PENDING: usize = 1024;
-/// Most connects whose result is awaited.
-const CONNECTS: usize = 16_384;
+/// Most sockets whose owner is remembered.
+const SOCKETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 const AF_INET6: u16 = 10;
 
 /// Puts records together to events.
@@ -28,17 +30,19 @@ pub struct Decoder {
     /// Nanoseconds from CLOCK_BOOTTIME to the Unix epoch.
     clock: u64,
     pending: HashMap<(u32, u64), Chunks>,
-    connects: HashMap<u64, Owner>,
+    sockets: LruCache<u64, Asked>,
     resolver: Resolver,
     malformed: u64,
 }
 
-/// Who asked for a connect: the kernel reports its result by the socket alone.
+/// Who asked for a connection or named where to send: the kernel reports by the socket alone what comes of
+/// it, since that happens when any task may be current.
 #[derive(Clone, Copy)]
-struct Owner {
+struct Asked {
     process: ProcessId,
     thread: u32,
     uid: u32,
+    netns: NetnsId,
 }
 
 #[derive(Default)]
@@ -53,7 +57,7 @@ impl Decoder {
         Self {
             clock,
             pending: HashMap::new(),
-            connects: HashMap::new(),
+            sockets: LruCache::new(SOCKETS),
             resolver: Resolver::default(),
             malformed: 0,
         }
@@ -124,35 +128,52 @@ impl Decoder {
             Kind::Payload => payload(&header, rest)?,
             Kind::Flow => flow_stats(&header, rest)?,
         };
-        let Owner { process, thread, uid } = self.owner(&header, &kind);
         Ok(Some(Event {
             time: Nanos(header.time.saturating_add(self.clock)),
             received,
             agent: AgentId(header.agent),
-            process,
-            thread,
-            uid,
+            process: process(header.pid, header.start),
+            thread: header.tid,
+            uid: header.uid,
             cgroup: CgroupId(header.cgroup),
             kind,
         }))
     }
 
-    /// Who acts: the header says it, but for the result of a connect, which whoever connected owns.
-    fn owner(&mut self, header: &Header, kind: &EventKind) -> Owner {
-        let owner = Owner { process: process(header.pid, header.start), thread: header.tid, uid: header.uid };
-        if let EventKind::Connect(flow) = kind
-            && flow.protocol == Protocol::Tcp
-        {
-            if self.connects.len() >= CONNECTS {
-                // Their results were lost; the kernel gives one to every connect in the end.
-                self.connects.clear();
-            }
-            self.connects.insert(flow.cookie, owner);
+    /// Puts right who acts, for what happens to a socket later: whoever asked for its connection owns that.
+    /// To be called in the order of time, which is not that of the rings.
+    pub fn settle(&mut self, event: &mut Event) {
+        let Event { kind, process, thread, uid, .. } = event;
+        if let EventKind::Connect(flow) | EventKind::Send(flow) = kind {
+            let asked = Asked { process: *process, thread: *thread, uid: *uid, netns: flow.netns };
+            self.sockets.put(flow.cookie, asked);
+            return;
         }
-        if let EventKind::ConnectResult(result) = kind {
-            return self.connects.remove(&result.flow.cookie).unwrap_or(owner);
+        let (flow, is_last) = match kind {
+            EventKind::ConnectResult(result) => (&mut result.flow, result.errno != 0),
+            EventKind::Payload(payload) => (&mut payload.flow, false),
+            EventKind::FlowStats(stats) => (&mut stats.flow, stats.closed),
+            EventKind::Exec(_)
+            | EventKind::Fork(_)
+            | EventKind::Exit(_)
+            | EventKind::Connect(_)
+            | EventKind::Send(_)
+            | EventKind::Bind(_)
+            | EventKind::Listen(_)
+            | EventKind::File(_)
+            | EventKind::Setsid
+            | EventKind::CgroupMove(_)
+            | EventKind::CgroupCreate(_)
+            | EventKind::CgroupRemove(_)
+            | EventKind::Lost(_) => return,
+        };
+        let Some(asked) = self.sockets.get(&flow.cookie).copied() else { return };
+        (*process, *thread, *uid) = (asked.process, asked.thread, asked.uid);
+        flow.initiated = true;
+        flow.netns = asked.netns;
+        if is_last {
+            self.sockets.pop(&flow.cookie);
         }
-        owner
     }
 
     fn exec(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
@@ -360,8 +381,8 @@ fn payload(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
     let (payload, rest) = take::<wire::Payload>(rest)?;
     let len = usize::try_from(payload.len).map_err(|_| Malformed)?;
     let has = |bit: u16| header.flags & bit != 0;
-    Ok(EventKind::Payload(Arc::new(Payload {
-        flow: Flow { initiated: has(flag::INITIATED), ..flow(&payload.socket) },
+    Ok(EventKind::Payload(Box::new(Payload {
+        flow: flow(&payload.socket),
         direction: if has(flag::INBOUND) { Direction::In } else { Direction::Out },
         begins: has(flag::BEGINS),
         segment: payload.segment,
@@ -373,8 +394,8 @@ fn payload(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
 fn flow_stats(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
     let (stats, _) = take::<wire::Flow>(rest)?;
     let has = |bit: u16| header.flags & bit != 0;
-    Ok(EventKind::FlowStats(Arc::new(FlowStats {
-        flow: Flow { initiated: has(flag::INITIATED), ..flow(&stats.socket) },
+    Ok(EventKind::FlowStats(Box::new(FlowStats {
+        flow: flow(&stats.socket),
         closed: has(flag::CLOSED),
         age: stats.age,
         sent: carried(stats.sent),

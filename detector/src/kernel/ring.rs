@@ -45,6 +45,9 @@ impl Rings {
             self.batch.append(&mut self.bulk_batch);
             self.batch.sort_by_key(|event| event.time);
         }
+        for event in &mut self.batch {
+            decoder.settle(event);
+        }
         self.batch.drain(..)
     }
 

@@ -10,6 +10,7 @@ use super::{Fields, Role};
 mod dns;
 mod http;
 mod noise;
+mod sample;
 mod shell;
 mod socks;
 mod ssh;
@@ -18,6 +19,7 @@ mod tls;
 mod tunnel;
 
 pub use dns::{Answer, Message, message};
+pub use sample::Sample;
 pub use tunnel::behind_proxy_header;
 
 /// What is spoken over a flow: the field `Application`.
@@ -149,6 +151,17 @@ pub const PROTOCOLS: &[Protocol] = &[
     shell::PROTOCOL,
     noise::PROTOCOL,
 ];
+
+/// What each protocol looks like on the wire.
+pub fn samples() -> impl Iterator<Item = &'static Sample> {
+    [
+        stratum::SAMPLES, //
+        shell::SAMPLES,
+        noise::SAMPLES,
+    ]
+    .into_iter()
+    .flatten()
+}
 
 /// What a prefix is, by the first parser that says yes.
 ///

@@ -1,8 +1,10 @@
 //! Shells in clear text.
 
-use super::{Application, Prefix, Protocol, Verdict};
+use super::{Application, Prefix, Protocol, Sample, Verdict};
 
 pub(super) const PROTOCOL: Protocol = Protocol { application: Application::Shell, marks: &[], recognise };
+
+pub(super) const SAMPLES: &[Sample] = &[];
 
 fn recognise(_prefix: &Prefix<'_>) -> Verdict {
     Verdict::No

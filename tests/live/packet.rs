@@ -1,0 +1,245 @@
+//! First bytes and volume of flows: whose, which way, how split; and that what is of no interest costs little.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, Stdio};
+
+use detector::event::{Direction, Event, EventKind, FlowStats, Payload, Protocol};
+use detector_tests::needs_root;
+
+use crate::watch::Watch;
+
+const BANNER: &[u8] = b"SSH-2.0-test_1.0\r\n";
+
+/// A Python program in the watched group; ended with the test.
+struct Script(Child);
+
+impl Script {
+    fn start(watch: &Watch, text: &str, words: &[&str]) -> Self {
+        let mut command = Command::new("/usr/bin/python3");
+        command.args(["-c", text]).args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        Self(watch.group.hold(&mut command).unwrap().spawn().unwrap())
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// What it prints next.
+    fn line(&mut self) -> String {
+        let mut line = vec![];
+        let stdout = self.0.stdout.as_mut().unwrap();
+        let mut byte = [0];
+        while stdout.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    /// Lets it go on behind `input()`.
+    fn go_on(&mut self) {
+        self.0.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+}
+
+impl Drop for Script {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn payload(watch: &mut Watch, direction: Direction) -> (Event, Box<Payload>) {
+    watch.find("payload", |event| match &event.kind {
+        EventKind::Payload(payload) if payload.direction == direction => Some((event.clone(), payload.clone())),
+        _ => None,
+    })
+}
+
+fn closed(watch: &mut Watch) -> FlowStats {
+    watch.find("flow", |event| match &event.kind {
+        EventKind::FlowStats(stats) if stats.closed => Some(**stats),
+        _ => None,
+    })
+}
+
+const CLIENT: &str = "
+import socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+for part in sys.argv[3].split('|'):
+    s.send(part.encode().decode('unicode_escape').encode('latin1'))
+    s.recv(1)
+s.close()
+";
+
+/// Accepts one connection, reads until `size` bytes came, and answers each read with one byte.
+fn serve(listener: &TcpListener, size: usize) -> TcpStream {
+    let (mut far, _) = listener.accept().unwrap();
+    far.set_nodelay(true).unwrap();
+    let (mut got, mut buffer) = (0, vec![0; 1 << 16]);
+    while got < size {
+        got += far.read(&mut buffer).unwrap();
+        far.write_all(b"!").unwrap();
+    }
+    far
+}
+
+fn first_bytes_are_handed_over(listen: &str) {
+    let mut watch = Watch::new("payload");
+    let listener = TcpListener::bind(listen).unwrap();
+    let address = listener.local_addr().unwrap();
+    let words = [&address.ip().to_string(), &address.port().to_string(), "SSH-2.0-test_1.0\\r\\n"];
+    let client = Script::start(&watch, CLIENT, &words);
+    serve(&listener, BANNER.len());
+    let (event, sent) = payload(&mut watch, Direction::Out);
+    assert_eq!((event.process.pid, event.agent.0), (client.pid(), 1));
+    assert_eq!((sent.flow.remote, sent.flow.protocol), (address, Protocol::Tcp));
+    assert_eq!(sent.bytes, BANNER);
+    assert!(sent.begins && sent.flow.initiated && sent.segment == 0);
+    assert_ne!(sent.flow.netns.0, 0);
+    let stats = closed(&mut watch);
+    assert_eq!((stats.sent.bytes, stats.received.bytes), (BANNER.len() as u64, 1));
+    assert_eq!(stats.flow.cookie, sent.flow.cookie);
+}
+
+#[test]
+fn first_bytes_by_ipv4_are_handed_over_with_their_owner() {
+    needs_root!();
+    first_bytes_are_handed_over("127.0.0.1:0");
+}
+
+#[test]
+fn first_bytes_by_ipv6_are_handed_over_with_their_owner() {
+    needs_root!();
+    first_bytes_are_handed_over("[::1]:0");
+}
+
+#[test]
+fn a_message_that_is_split_into_bytes_comes_whole() {
+    needs_root!();
+    let mut watch = Watch::new("split");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let parts = "S|S|H|-|2|.|0|-|t";
+    let _client = Script::start(&watch, CLIENT, &["127.0.0.1", &port, &parts]);
+    serve(&listener, 9);
+    closed(&mut watch);
+    let mut bytes: Vec<u8> = vec![];
+    for event in &watch.seen {
+        if let EventKind::Payload(payload) = &event.kind
+            && payload.direction == Direction::Out
+        {
+            assert_eq!(payload.begins, bytes.is_empty());
+            bytes.extend(&payload.bytes);
+        }
+    }
+    assert_eq!(bytes, b"SSH-2.0-t");
+}
+
+#[test]
+fn an_accepted_flow_belongs_to_its_listener() {
+    needs_root!();
+    let mut watch = Watch::new("accepted");
+    let mut server = Script::start(
+        &watch,
+        "
+import socket
+l = socket.create_server(('127.0.0.1', 0))
+print(l.getsockname()[1], flush=True)
+s, _ = l.accept()
+s.recv(100)
+",
+        &[],
+    );
+    let port: u16 = server.line().parse().unwrap();
+    let mut near = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    near.write_all(BANNER).unwrap();
+    let (event, received) = payload(&mut watch, Direction::In);
+    assert_eq!(event.process.pid, server.pid());
+    assert_eq!(received.bytes, BANNER);
+    assert_eq!(received.flow.remote, near.local_addr().unwrap());
+    assert!(!received.flow.initiated);
+}
+
+#[test]
+fn a_flow_from_before_the_start_is_seen_with_its_owner() {
+    needs_root!();
+    let group = detector_tests::cgroup::Cgroup::create("late").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let mut command = Command::new("/usr/bin/python3");
+    let text = "
+import socket, sys
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+print('ready', flush=True)
+input()
+s.send(b'SSH-2.0-test_1.0\\r\\n')
+s.recv(1)
+";
+    command.args(["-c", text, &port]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut client = Script(group.hold(&mut command).unwrap().spawn().unwrap());
+    assert_eq!(client.line(), "ready");
+    let mut watch = Watch::around(group, &detector::kernel::sensor::Settings::default());
+    client.go_on();
+    let _far = serve(&listener, BANNER.len());
+    let (event, sent) = payload(&mut watch, Direction::Out);
+    assert_eq!(event.process.pid, client.pid());
+    assert_eq!(sent.bytes, BANNER);
+}
+
+#[test]
+fn datagrams_are_looked_at_one_by_one() {
+    needs_root!();
+    let mut watch = Watch::new("datagram");
+    let far = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = far.local_addr().unwrap();
+    let text = "
+import socket, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+query = bytes([7, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4]) + b'name' + bytes([0, 0, 1, 0, 1])
+for _ in range(40):
+    s.sendto(query, ('127.0.0.1', int(sys.argv[1])))
+";
+    let client = Script::start(&watch, text, &[&address.port().to_string()]);
+    let pid = client.pid();
+    let seen = watch.until_exit(pid);
+    let queries = seen.iter().filter(|event| match &event.kind {
+        EventKind::Payload(sent) => {
+            assert_eq!((sent.flow.remote, sent.flow.protocol), (address, Protocol::Udp));
+            assert!(sent.begins && sent.bytes.len() == 22 && event.process.pid == pid);
+            true
+        }
+        _ => false,
+    });
+    assert_eq!(queries.count(), 40);
+}
+
+#[test]
+fn bulk_and_bytes_of_no_interest_cost_one_small_record() {
+    needs_root!();
+    let mut watch = Watch::new("bulk");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let text = "
+import socket, sys
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+for _ in range(512):
+    s.sendall(b'\\xff' * 131072)
+s.close()
+";
+    let client = Script::start(&watch, text, &[&port]);
+    let (mut far, _) = listener.accept().unwrap();
+    let read = std::io::copy(&mut far, &mut std::io::sink()).unwrap();
+    assert_eq!(read, 64 << 20);
+    closed(&mut watch);
+    let seen = watch.until_exit(client.pid());
+    let (mut payloads, mut flows) = (0, vec![]);
+    for event in seen {
+        match &event.kind {
+            EventKind::Payload(_) => payloads += 1,
+            EventKind::FlowStats(stats) => flows.push(stats.sent.bytes),
+            _ => {}
+        }
+    }
+    assert_eq!((payloads, flows), (0, vec![64 << 20]));
+}
