@@ -14,7 +14,7 @@ use super::super::protocol::{Mark, Transport};
 use super::{ACCEPT, AutomatonError, DEAD, START_TCP, START_UDP, STATES};
 
 /// Bytes that building one transport's states may take; a mark that needs more is a mistake.
-const MEMORY: usize = 16 << 20;
+const MEMORY: usize = 4 << 20;
 
 /// Where a byte leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,7 +87,8 @@ fn cut(nfa: &NFA, numbers: &[u16], transport: &'static str) -> Result<States, Au
         .start_state(&start::Config::new().anchored(Anchored::Yes))
         .map_err(|error| failed(error.to_string().into()))?;
 
-    let mut places: HashMap<_, u16> = std::iter::once((start, 0)).collect();
+    let mut places: HashMap<StateID, u16> = HashMap::new();
+    places.insert(start, 0);
     let mut queue = VecDeque::from([start]);
     let mut states = States::new();
     while let Some(from) = queue.pop_front() {
