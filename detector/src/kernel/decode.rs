@@ -16,6 +16,7 @@ use crate::event::{
 };
 
 mod path;
+mod secret;
 
 pub use path::Resolver;
 
@@ -380,6 +381,8 @@ fn flow(socket: &wire::Socket) -> Flow {
 fn payload(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
     let (payload, rest) = take::<wire::Payload>(rest)?;
     let len = usize::try_from(payload.len).map_err(|_| Malformed)?;
+    let mut bytes = rest.get(..len).ok_or(Malformed)?.to_vec();
+    secret::mask(&mut bytes);
     let has = |bit: u16| header.flags & bit != 0;
     Ok(EventKind::Payload(Box::new(Payload {
         flow: flow(&payload.socket),
@@ -387,7 +390,7 @@ fn payload(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
         begins: has(flag::BEGINS),
         segment: payload.segment,
         total: payload.total,
-        bytes: rest.get(..len).ok_or(Malformed)?.to_vec(),
+        bytes,
     })))
 }
 
