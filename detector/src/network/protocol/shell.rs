@@ -68,10 +68,11 @@ fn recognise(prefix: &Prefix<'_>) -> Verdict {
     if prompt::is(prefix.bytes) {
         return said(prefix.bytes);
     }
-    let verdict = complaint(bytes);
-    match verdict {
-        Verdict::No if prefix.bytes.len() < LONGEST && prompt::begins(prefix.bytes) => Verdict::More,
-        Verdict::Is(_) | Verdict::More | Verdict::No => verdict,
+    match complaint(bytes) {
+        found @ Verdict::Is(_) => found,
+        Verdict::More | Verdict::No if prefix.bytes.len() >= LONGEST => Verdict::No,
+        Verdict::No if !prompt::begins(bytes) => Verdict::No,
+        Verdict::More | Verdict::No => Verdict::More,
     }
 }
 
@@ -91,7 +92,7 @@ fn complaint(bytes: &[u8]) -> Verdict {
         };
     };
     if shell(name) != Known::Shell {
-        return Verdict::No;
+        return if open { Verdict::More } else { Verdict::No };
     }
     // "0: " of dash, "line 1: " of bash.
     let rest = match rest.split_once(": ") {

@@ -2,6 +2,8 @@
 
 /// Longest prompt, escape sequences included.
 const LONGEST: usize = 512;
+/// Longest name of a user.
+const USER: usize = 32;
 
 /// Whether the bytes are a prompt and nothing else.
 pub(super) fn is(bytes: &[u8]) -> bool {
@@ -31,7 +33,7 @@ pub(super) fn begins(bytes: &[u8]) -> bool {
     if text.is_empty() || text.contains('\u{fffd}') && text.chars().count() <= 1 {
         return bytes.is_empty() || bytes.contains(&0x1b) || bytes.first().is_some_and(|byte| *byte == 0xe2);
     }
-    let before = text.trim_end_matches([' ', '$', '#', '%']);
+    let before = text.strip_suffix(['$', '#', '%']).unwrap_or(text);
     before.is_empty() && text.len() <= 1
         || ["bash-", "sh-", "zsh-", "ksh-", "dash-"].iter().any(|name| name.starts_with(before))
         || versioned(before)
@@ -98,12 +100,15 @@ fn opens_place(text: &str) -> bool {
         return environment(text).map_or_else(|| inside.bytes().all(word), |text| opens_place(text));
     }
     let text = text.strip_prefix('[').unwrap_or(text);
-    if text.bytes().any(|byte| byte < 0x20) {
+    if text.bytes().any(|byte| byte < 0x20) || !text.is_empty() && !text.starts_with(user) {
         return false;
     }
     match text.split_once([':', ' ']) {
         Some((who, _)) => who_at(who),
-        None => text.bytes().all(|byte| word(byte) || byte == b'@') && text.matches('@').count() <= 1,
+        None => match text.split_once('@') {
+            Some((user, host)) => user.bytes().chain(host.bytes()).all(word),
+            None => text.len() <= USER && text.bytes().all(word),
+        },
     }
 }
 
@@ -115,9 +120,14 @@ fn environment(text: &str) -> Option<&str> {
 
 /// `user@host`
 fn who_at(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(user, host)| {
-        !user.is_empty() && !host.is_empty() && user.bytes().all(word) && host.bytes().all(word)
+    text.split_once('@').is_some_and(|(name, host)| {
+        !host.is_empty() && name.starts_with(user) && name.bytes().all(word) && host.bytes().all(word)
     })
+}
+
+/// First letter of a user's name.
+fn user(letter: char) -> bool {
+    letter.is_ascii_lowercase() || letter == '_'
 }
 
 fn word(byte: u8) -> bool {
