@@ -174,23 +174,23 @@ fn ordinary_traffic_is_none_of_what_rules_are_about() {
         for at in 0..EACH {
             let bytes = (kind.make)(&mut random, at);
             accepted += usize::from(matches!(automaton.run(kind.transport, &bytes), Step::Accepted { .. }));
+            let whole = bytes.len();
             let reply = random.bytes(1 + at % 300);
-            // Whole, and as much of it as a first segment may hold.
-            for cut in [bytes.len(), 1 + random.below(bytes.len()), bytes.len().min(64), bytes.len().min(256)]
-            {
-                for other in [&b""[..], &reply] {
-                    let bytes = &bytes[..cut];
-                    let prefix = Prefix {
-                        transport: kind.transport,
-                        bytes,
-                        other,
-                        sender_initiated: Some(kind.from == Role::Client),
-                    };
-                    let Some((application, _)) = recognise(&prefix) else { continue };
-                    recognised += usize::from(cut == bytes.len() && other.is_empty());
-                    if !harmless(application, kind) {
-                        wrong.push(format!("{} is {application:?}: {}", kind.name, bytes.escape_ascii()));
-                    }
+            // Whole, beside an answer, and as much of it as a first segment may hold; at least three bytes, for
+            // the two first ones of a title in Markdown are a prompt.
+            let cuts = [3 + random.below(bytes.len()), 64, 256].map(|cut| (cut.min(bytes.len()), &b""[..]));
+            for (cut, other) in [(bytes.len(), &b""[..]), (bytes.len(), &reply)].into_iter().chain(cuts) {
+                let bytes = &bytes[..cut];
+                let prefix = Prefix {
+                    transport: kind.transport,
+                    bytes,
+                    other,
+                    sender_initiated: Some(kind.from == Role::Client),
+                };
+                let Some((application, _)) = recognise(&prefix) else { continue };
+                recognised += usize::from(cut == whole && other.is_empty());
+                if !harmless(application, kind) {
+                    wrong.push(format!("{} is {application:?}: {}", kind.name, bytes.escape_ascii()));
                 }
             }
         }

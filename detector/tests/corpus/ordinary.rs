@@ -18,7 +18,7 @@ const fn tcp(name: &'static str, from: Role, make: fn(&mut Random, usize) -> Vec
 }
 
 const fn udp(name: &'static str, make: fn(&mut Random, usize) -> Vec<u8>) -> Kind {
-    Kind { name, transport: Transport::Udp, from: Role::Client, make }
+    Kind { name, transport: Transport::Udp, from: Client, make }
 }
 
 use Role::{Client, Server};

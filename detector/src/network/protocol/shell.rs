@@ -28,7 +28,7 @@ const fn mark(regex: &'static str) -> Mark {
 const MARKS: &[Mark] = &[
     // A shell's name before its complaint, and the names that csh and fish do without.
     mark(r"-?(?:/[0-9A-Za-z_/.-]*)?[a-z]{0,3}sh: "),
-    mark("[wW]arning: no (?:access|TTY)"),
+    mark("[wW]arning: [nN]o (?:access|TTY)"),
     // Prompts: bare, of a shell with its version, of user and host, of busybox, or behind the escape
     // sequences of a terminal.
     mark(r"[$#%] "),

@@ -22,29 +22,25 @@ pub(super) const POSITIVE: &[Sample] = &[
     said("mksh", b"mksh: No controlling tty (open /dev/tty: No such device or address)\nmksh: warning: won't have full job control\n", 24),
     said("csh", b"Warning: no access to tty (Bad file descriptor).\nThus no job control in this shell.\n", 25),
     said("fish", b"warning: No TTY for interactive shell (tcgetpgrp failed)\n", 37),
-    said("a prompt", b"$ ", 2),
-    said("a prompt of root", b"# ", 2),
-    said("a prompt of csh", b"% ", 2),
-    said("a prompt with a version", b"bash-5.2# ", 10),
-    said("a prompt of sh with a version", b"sh-5.2$ ", 8),
-    said("a prompt with user and host", b"root@host:/path# ", 17),
-    said("a prompt with user, host and home", b"agent@node-7:~/work$ ", 21),
-    said("a prompt in brackets", b"[root@host ~]# ", 15),
-    said("a prompt in an environment", b"(venv) dev@box:/srv/app$ ", 25),
-    said("a prompt of busybox", b"/ # ", 4),
-    said("a prompt of busybox at home", b"~ $ ", 4),
-    said("a terminal's prompt", b"\x1b[?2004hroot@host:/# ", 21),
-    said(
+    prompt("a prompt", b"$ "),
+    prompt("a prompt of root", b"# "),
+    prompt("a prompt of csh", b"% "),
+    prompt("a prompt with a version", b"bash-5.2# "),
+    prompt("a prompt of sh with a version", b"sh-5.2$ "),
+    prompt("a prompt with user and host", b"root@host:/path# "),
+    prompt("a prompt with user, host and home", b"agent@node-7:~/work$ "),
+    prompt("a prompt in brackets", b"[root@host ~]# "),
+    prompt("a prompt in an environment", b"(venv) dev@box:/srv/app$ "),
+    prompt("a prompt of busybox", b"/ # "),
+    prompt("a prompt of busybox at home", b"~ $ "),
+    prompt("a terminal's prompt", b"\x1b[?2004hroot@host:/# "),
+    prompt(
         "a terminal's prompt with a title",
-        b"\x1b[?2004h\x1b]0;root@host: /\x07root@host:/# ",
-        37,
-    ),
-    said(
+        b"\x1b[?2004h\x1b]0;root@host: /\x07root@host:/# "),
+    prompt(
         "a coloured prompt",
-        b"\x1b]0;a@b: ~\x07\x1b[01;32ma@b\x1b[00m:\x1b[01;34m~\x1b[00m$ ",
-        42,
-    ),
-    said("a prompt of two lines", "\u{250c}\u{2500}\u{2500}(root\u{327f}kali)-[/]\n\u{2514}\u{2500}# ".as_bytes(), 34),
+        b"\x1b]0;a@b: ~\x07\x1b[01;32ma@b\x1b[00m:\x1b[01;34m~\x1b[00m$ "),
+    prompt("a prompt of two lines", "\u{250c}\u{2500}\u{2500}(root\u{327f}kali)-[/]\n\u{2514}\u{2500}# ".as_bytes()),
 ];
 
 /// What must not be.
@@ -69,6 +65,11 @@ pub(super) const NEGATIVE: &[(&str, &[u8])] = &[
     ("a prompt of a router", b"switch-7#"),
     ("percent", b"100% "),
 ];
+
+/// A prompt, which is known by its last byte.
+const fn prompt(name: &'static str, bytes: &'static [u8]) -> Sample {
+    said(name, bytes, bytes.len())
+}
 
 const fn said(name: &'static str, bytes: &'static [u8], decisive: usize) -> Sample {
     Sample { name, from: Role::Server, bytes, decisive, application: Application::Shell }
