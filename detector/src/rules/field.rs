@@ -107,7 +107,7 @@ fields! {
 
     Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell.";
     Role "Role" PAYLOAD "client or server: the part that the process plays.";
-    StratumDialect "StratumDialect" PAYLOAD "Mining protocol: cryptonote, bitcoin, ethereumstratum1, ethereumstratum2, ethproxy, grin, beam, getwork, getblocktemplate, stratum2.";
+    StratumDialect "StratumDialect" PAYLOAD "Mining protocol: cryptonote, bitcoin, ethereumstratum1, ethereumstratum2, ethproxy, grin, beam, fishhash, getwork, getblocktemplate, stratum2.";
     StratumMethod "StratumMethod" PAYLOAD "Method or message of the mining protocol, such as login or mining.subscribe.";
     StratumAgent "StratumAgent" PAYLOAD "Mining program, as it names itself.";
     StratumLogin "StratumLogin" PAYLOAD "Wallet or account that is mined for.";
