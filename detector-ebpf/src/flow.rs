@@ -107,6 +107,10 @@ pub struct Way {
     pub follow: u32,
     /// Mark that it was recognised by, plus 1.
     pub mark: u32,
+    /// Messages that a mark matched.
+    pub accepted: u32,
+    /// Zero.
+    pub pad: u32,
     /// Where the payload of the segment under way stands in its packet.
     pub at: Word<u32>,
     /// Its length.

@@ -243,3 +243,35 @@ s.close()
     }
     assert_eq!((payloads, flows), (0, vec![64 << 20]));
 }
+
+#[test]
+fn a_program_that_is_started_on_a_socket_says_so() {
+    needs_root!();
+    let mut watch = Watch::new("stdio");
+    for listen in ["127.0.0.1:0", "[::1]:0"] {
+        let listener = TcpListener::bind(listen).unwrap();
+        let address = listener.local_addr().unwrap();
+        let text = "
+import os, socket, sys
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+os.dup2(s.fileno(), 0)
+os.dup2(s.fileno(), 1)
+os.execv('/bin/cat', ['cat'])
+";
+        let client =
+            Script::start(&watch, text, &[&address.ip().to_string(), &address.port().to_string()]);
+        let (far, near) = listener.accept().unwrap();
+        let pid = client.pid();
+        let stdio = watch.find("exec on a socket", |event| match &event.kind {
+            EventKind::Exec(exec) if event.process.pid == pid && &*exec.argv[0] == "cat" => {
+                Some(exec.stdio.clone())
+            }
+            _ => None,
+        });
+        drop(far);
+        assert_eq!(stdio.iter().map(|socket| socket.fd).collect::<Vec<_>>(), [0, 1]);
+        for socket in stdio {
+            assert_eq!((socket.remote, socket.local), (address, near));
+        }
+    }
+}

@@ -225,13 +225,6 @@ fn look<const WAY: usize>(ctx: &SkBuffContext, state: &mut State) {
     let way = &mut state.ways[WAY];
     let first = way.packets == 1;
     let len = way.len.get();
-    if way.follow > 0 && protocol == TCP {
-        let take = least(len, way.follow);
-        way.follow -= take;
-        let mark = way.mark;
-        hand_over::<WAY>(ctx, state, take, mark, 0);
-        return;
-    }
     let begins = way.state == 0;
     if begins {
         way.left = way.left.saturating_sub(1);
@@ -245,26 +238,38 @@ fn look<const WAY: usize>(ctx: &SkBuffContext, state: &mut State) {
     let flags = if begins { flag::BEGINS } else { 0 };
     let reached = walk(ctx, way.state, way.at.get(), len);
     let taken = least(len, limits::LOOKED_AT);
+    way.state = 0;
     if let Some(want) = automaton::want(reached) {
         let bytes = least(len, want.bytes);
-        let mark = reached - u32::from(limits::AUTOMATON_ACCEPT) + 1;
-        way.state = 0;
-        way.mark = mark;
-        if want.again > way.left || want.again == 0 {
-            way.left = want.again;
-        }
-        way.follow = want.bytes.saturating_sub(bytes + way.looked);
+        way.mark = reached - u32::from(limits::AUTOMATON_ACCEPT) + 1;
+        way.follow = if protocol == TCP { want.bytes.saturating_sub(bytes + way.looked) } else { 0 };
+        look_again(way, protocol, want.again);
+        let mark = way.mark;
         hand_over::<WAY>(ctx, state, bytes, mark, flags);
+    } else if way.follow > 0 {
+        let (take, mark) = (least(len, way.follow), way.mark);
+        way.follow -= take;
+        hand_over::<WAY>(ctx, state, take, mark, 0);
     } else if reached != u32::from(limits::AUTOMATON_DEAD) {
         way.looked += taken;
-        let over = way.looked >= limits::LOOKED_AT || protocol != TCP;
-        way.state = if over { 0 } else { reached };
-        hand_over::<WAY>(ctx, state, taken, 0, flags);
-    } else {
-        way.state = 0;
-        if first && begins && is_noise::<WAY>(state, len) {
-            hand_over::<WAY>(ctx, state, taken, 0, flags);
+        if way.looked < limits::LOOKED_AT && protocol == TCP {
+            way.state = reached;
         }
+        hand_over::<WAY>(ctx, state, taken, 0, flags);
+    } else if first && is_noise::<WAY>(state, len) {
+        hand_over::<WAY>(ctx, state, taken, 0, flags);
+    }
+}
+
+/// Says how many of the segments to come are looked at. A stream that goes on with messages of interest has
+/// shown what it is after some of them; datagrams (DNS) count one by one.
+#[inline(always)]
+fn look_again(way: &mut flow::Way, protocol: u16, again: u32) {
+    way.accepted = way.accepted.saturating_add(1);
+    if again == 0 {
+        way.left = 0;
+    } else if way.left < again && (protocol == UDP || way.accepted <= limits::ACCEPTED_MAX) {
+        way.left = again;
     }
 }
 

@@ -110,10 +110,10 @@ impl Network {
             self.evicted += 1;
         }
         let flow = self.flows.get_or_insert_mut(cookie, Flow::default);
-        let prefix = flow.extended(payload, transport);
-        let Some((application, found)) = protocol::recognise(&prefix) else { return };
+        let Some((application, found)) = flow.recognise(payload, transport) else { return };
         if application == Application::Dns {
-            let Some(message) = protocol::message(transport, prefix.bytes) else { return };
+            let bytes = flow.bytes(payload.direction);
+            let Some(message) = protocol::message(transport, bytes) else { return };
             let base = recognised(event, payload, application, found);
             self.queries.message(base, message, &mut self.names, out);
             return;
@@ -127,22 +127,32 @@ impl Network {
 }
 
 impl Flow {
-    /// The bytes of the payload's direction with the payload's own.
-    fn extended(&mut self, payload: &Payload, transport: Transport) -> Prefix<'_> {
+    /// What the payload makes of the flow. One that continues a message may as well begin the next, such as
+    /// what follows a proxy's handshake: it is tried alone first.
+    fn recognise(&mut self, payload: &Payload, transport: Transport) -> Option<(Application, Found)> {
         let (own, other) = match payload.direction {
             Direction::Out => (&mut self.sent, &self.received),
             Direction::In => (&mut self.received, &self.sent),
         };
-        if payload.begins {
+        let sender_initiated = payload.flow.initiated.then_some(payload.direction == Direction::Out);
+        let parsed = |bytes: &[u8]| {
+            let bytes = behind_proxy_header(bytes);
+            protocol::recognise(&Prefix { transport, bytes, other, sender_initiated })
+        };
+        let alone = if payload.begins || own.is_empty() { None } else { parsed(&payload.bytes) };
+        if payload.begins || alone.is_some() {
             own.clear();
         }
         let room = MOST_BYTES.saturating_sub(own.len());
         own.extend(payload.bytes.iter().take(room));
-        let sender_initiated = match payload.direction {
-            Direction::Out => payload.flow.initiated.then_some(true),
-            Direction::In => payload.flow.initiated.then_some(false),
-        };
-        Prefix { transport, bytes: behind_proxy_header(own), other, sender_initiated }
+        alone.or_else(|| parsed(own))
+    }
+
+    fn bytes(&self, direction: Direction) -> &[u8] {
+        match direction {
+            Direction::Out => &self.sent,
+            Direction::In => &self.received,
+        }
     }
 }
 

@@ -85,6 +85,15 @@ fn whoever_receives_what_a_client_sends_is_the_server() {
 }
 
 #[test]
+fn what_follows_a_proxys_handshake_is_a_message_of_its_own() {
+    let mut world = World::default();
+    world.see(segment(1, Direction::Out, true, b"\x05\x01\x00"));
+    world.see(segment(1, Direction::Out, false, b"\x05\x01\x00\x03\x06a.test\x0d\x05"));
+    let found = world.see(segment(1, Direction::Out, false, LOGIN));
+    assert_eq!(found.iter().map(|found| found.application).collect::<Vec<_>>(), [Application::Stratum]);
+}
+
+#[test]
 fn a_closed_flow_is_forgotten() {
     let mut world = World::default();
     world.see(segment(1, Direction::Out, true, LOGIN));

@@ -96,6 +96,74 @@ fn a_v4_mapped_address_is_given_as_ipv4() {
     assert_eq!(flow.local, None);
 }
 
+fn settled(decoder: &mut Decoder, record: &[u8]) -> Event {
+    let mut event = decoder.decode(record, Nanos(0)).unwrap();
+    decoder.settle(&mut event);
+    event
+}
+
+#[test]
+fn what_a_socket_carries_belongs_to_whoever_connected_it() {
+    let mut decoder = Decoder::new(0);
+    let socket = wire::Socket { cookie: 9, family: 2, protocol: 6, netns: 3, ..wire::Socket::default() };
+    settled(&mut decoder, &[bytes(header(Kind::Connect, 0)), bytes(socket)].concat());
+    let softirq = |kind, flags| Header { pid: 0, tid: 0, start: 0, ..header(kind, flags) };
+    let payload = wire::Payload {
+        socket: wire::Socket { netns: 0, ..socket },
+        segment: 1,
+        total: 600,
+        len: 2,
+        mark: 0,
+    };
+    let head = softirq(Kind::Payload, flag::INBOUND | flag::BEGINS);
+    let record = [bytes(head), bytes(payload), b"ab".to_vec(), vec![0; 254]].concat();
+    let event = settled(&mut decoder, &record);
+    assert_eq!((event.process.pid, event.thread), (7, 8));
+    let EventKind::Payload(payload) = event.kind else { panic!("no payload") };
+    assert_eq!((&*payload.bytes, payload.total, payload.segment), (&b"ab"[..], 600, 1));
+    assert_eq!((payload.direction, payload.begins), (Direction::In, true));
+    assert_eq!((payload.flow.initiated, payload.flow.netns), (true, NetnsId(3)));
+
+    let flow = wire::Flow { socket, age: 5, ..wire::Flow::default() };
+    let record = [bytes(softirq(Kind::Flow, flag::CLOSED)), bytes(flow)].concat();
+    let event = settled(&mut decoder, &record);
+    assert_eq!(event.process.pid, 7);
+    let EventKind::FlowStats(stats) = event.kind else { panic!("no flow") };
+    assert!(stats.closed && stats.age == 5);
+    // The cookie is never used again, and nothing is remembered of it.
+    assert_eq!(settled(&mut decoder, &record).process.pid, 0);
+}
+
+#[test]
+fn a_payload_that_claims_more_bytes_than_it_has_is_malformed() {
+    let payload = wire::Payload { len: 3, ..wire::Payload::default() };
+    let record = [bytes(header(Kind::Payload, 0)), bytes(payload), b"ab".to_vec()].concat();
+    let mut decoder = Decoder::new(0);
+    assert_eq!(decoder.decode(&record, Nanos(0)), None);
+    assert_eq!(decoder.malformed(), 1);
+}
+
+#[test]
+fn sockets_at_standard_descriptors_are_told() {
+    let stdio = wire::Stdio {
+        remote: [10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        local: [10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        remote_port: 4444,
+        local_port: 50_000,
+        family: 2,
+        fd: 1,
+    };
+    let body = wire::Exec { stdio_len: 40, nlink: 1, ..wire::Exec::default() };
+    let record = [bytes(header(Kind::Exec, 0)), bytes(body), bytes(stdio)].concat();
+    let EventKind::Exec(exec) = Decoder::new(0).decode(&record, Nanos(0)).unwrap().kind else { panic!() };
+    let expected = StdioSocket {
+        fd: 1,
+        remote: "10.0.0.2:4444".parse().unwrap(),
+        local: "10.0.0.1:50000".parse().unwrap(),
+    };
+    assert_eq!(exec.stdio, [expected]);
+}
+
 #[test]
 fn random_bytes_never_panic() {
     let mut decoder = Decoder::new(0);
@@ -109,7 +177,7 @@ fn random_bytes_never_panic() {
             record.push(state as u8);
         }
         if record.len() > 45 {
-            record[44] = (round % 21) as u8;
+            record[44] = (round % 23) as u8;
             record[45] = 0;
         }
         let _ = decoder.decode(&record, Nanos(0));
