@@ -1,5 +1,5 @@
 //! The corpus: every sample of every protocol is recognised however it is cut, and ordinary traffic is none of them.
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up has failed")]
+#![expect(clippy::indexing_slicing, reason = "a test that cannot set itself up has failed")]
 
 use std::collections::BTreeMap;
 

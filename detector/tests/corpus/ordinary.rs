@@ -278,7 +278,7 @@ fn mqtt(random: &mut Random, at: usize) -> Vec<u8> {
 }
 
 fn amqp(random: &mut Random, at: usize) -> Vec<u8> {
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         return [&b"AMQP"[..], &[0, 0, 9, 1]].concat();
     }
     let long = random.below(120);
@@ -301,7 +301,7 @@ fn kafka(random: &mut Random, at: usize) -> Vec<u8> {
 }
 
 fn git_http(random: &mut Random, at: usize) -> Vec<u8> {
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         format!(
             "GET /{}/{}.git/info/refs?service=git-upload-pack HTTP/1.1\r\nHost: git.example\r\nUser-Agent: git/2.39.{at}\r\nGit-Protocol: version=2\r\n\r\n",
             random.word(), random.word()
@@ -358,7 +358,7 @@ fn mail(random: &mut Random, at: usize) -> Vec<u8> {
 fn telnet(random: &mut Random, at: usize) -> Vec<u8> {
     let mut bytes = vec![0xff, 0xfd, 0x18, 0xff, 0xfd, 0x20];
     bytes.extend(format!("\r\n{} {at} login: ", random.word()).bytes());
-    if at % 2 == 0 { bytes.split_off(6) } else { bytes }
+    if at.is_multiple_of(2) { bytes.split_off(6) } else { bytes }
 }
 
 fn markdown(random: &mut Random, at: usize) -> Vec<u8> {
@@ -404,7 +404,7 @@ fn mdns(random: &mut Random, at: usize) -> Vec<u8> {
     let mut bytes = question(random);
     bytes[0] = 0;
     bytes[1] = 0;
-    bytes[2] = if at % 2 == 0 { 0 } else { 0x84 };
+    bytes[2] = if at.is_multiple_of(2) { 0 } else { 0x84 };
     bytes
 }
 

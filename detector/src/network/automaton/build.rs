@@ -68,7 +68,7 @@ pub(super) fn states(
         .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MEMORY)))
         .build_many_from_hir(&trees)
         .map_err(|error| AutomatonError::Build { transport: name, source: error.into() })?;
-    Ok(merged(cut(&nfa, &numbers, name)?))
+    Ok(merged(&cut(&nfa, &numbers, name)?))
 }
 
 /// The states that are reached before a match, in the order of a breadth-first walk.
@@ -123,7 +123,7 @@ fn matched(dfa: &dense::DFA<Vec<u32>>, state: StateID, numbers: &[u16]) -> Optio
 }
 
 /// Merges states that no bytes tell apart (Moore's partition refinement), the start staying first.
-fn merged(states: States) -> States {
+fn merged(states: &States) -> States {
     let mut classes = vec![0u16; states.len()];
     let mut count = 1;
     loop {

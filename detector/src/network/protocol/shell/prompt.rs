@@ -97,7 +97,7 @@ fn place(text: &str) -> bool {
 
 fn opens_place(text: &str) -> bool {
     if let Some(inside) = text.strip_prefix('(') {
-        return environment(text).map_or_else(|| inside.bytes().all(word), |text| opens_place(text));
+        return environment(text).map_or_else(|| inside.bytes().all(word), opens_place);
     }
     let text = text.strip_prefix('[').unwrap_or(text);
     if text.bytes().any(|byte| byte < 0x20) || !text.is_empty() && !text.starts_with(user) {

@@ -14,7 +14,7 @@ fn every_sample_is_known_from_its_decisive_byte_on_and_possible_before() {
             match verdict(&sample.bytes[..cut]) {
                 Verdict::Is(found) => assert_eq!(found.speaker, Role::Server),
                 Verdict::More => {
-                    assert!(cut < sample.decisive, "{} at {cut} of {}", sample.name, sample.decisive)
+                    assert!(cut < sample.decisive, "{} at {cut} of {}", sample.name, sample.decisive);
                 }
                 Verdict::No => panic!("{} at {cut}: {:?}", sample.name, &sample.bytes[..cut]),
             }

@@ -24,7 +24,7 @@ fn every_sample_is_known_from_its_decisive_byte_on_and_possible_before() {
             match recognise(&prefix(&sample.bytes[..cut])) {
                 Verdict::Is(found) => assert_eq!(found.speaker, sample.from, "{} at {cut}", sample.name),
                 Verdict::More => {
-                    assert!(cut < sample.decisive, "{} at {cut} of {}", sample.name, sample.decisive)
+                    assert!(cut < sample.decisive, "{} at {cut} of {}", sample.name, sample.decisive);
                 }
                 Verdict::No => panic!("{} at {cut}", sample.name),
             }
