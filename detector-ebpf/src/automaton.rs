@@ -52,6 +52,12 @@ pub fn walk(state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
     state
 }
 
+/// Whether a message that matched this mark, plus 1, must not be lost; 0 is none.
+#[inline(always)]
+pub fn is_urgent(mark: u32) -> bool {
+    WANTS.get(mark.wrapping_sub(1)).is_some_and(|want| want.urgent != 0)
+}
+
 /// What userspace wants of a message in this accepting state.
 #[inline(always)]
 pub fn want(state: u32) -> Option<&'static Want> {

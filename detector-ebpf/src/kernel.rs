@@ -45,6 +45,7 @@ impl Plain for u16 {}
 impl Plain for u32 {}
 impl Plain for u64 {}
 impl Plain for [u8; 16] {}
+impl Plain for [u32; 5] {}
 impl<T> Plain for *const T {}
 
 /// The kernel value at `address`, zeros if it cannot be read.

@@ -2,7 +2,7 @@
 //!
 //! Each file of `probes/` is one hook. [`kernel`] reads kernel structs at offsets that userspace
 //! resolved, [`scope`] decides whether a task is watched, [`path`] resolves paths, [`recent`] drops what
-//! repeats, [`flow`] remembers sockets, [`automaton`] judges first bytes, [`output`] writes records. These hold the unsafe code, probes call them.
+//! repeats, [`flow`] remembers sockets, [`packet`] reads packets, [`automaton`] judges their first bytes, [`output`] writes records. These hold the unsafe code, probes call them.
 #![no_std]
 #![no_main]
 #![feature(asm_experimental_arch)]
@@ -11,6 +11,7 @@ mod automaton;
 mod flow;
 mod kernel;
 mod output;
+mod packet;
 mod path;
 mod probes;
 mod recent;

@@ -128,6 +128,37 @@ pub fn emit<B: Copy + 'static>(lane: Lane, kind: Kind, actor: &Actor, flags: u16
     }
 }
 
+/// A record with room for `N` bytes behind it.
+#[repr(C)]
+struct Tailed<B, const N: usize> {
+    record: Record<B>,
+    tail: [u8; N],
+}
+
+/// Writes a header, a body and what `fill` puts behind it, at most `N` bytes.
+#[inline(always)]
+pub fn emit_with<B: Copy + 'static, const N: usize>(
+    lane: Lane,
+    kind: Kind,
+    actor: &Actor,
+    flags: u16,
+    body: B,
+    fill: impl FnOnce(*mut u8),
+) {
+    let header = header(kind, actor, size_of::<Tailed<B, N>>(), flags);
+    let wake = wake(lane, header.time);
+    let Some(mut entry) = ring(lane).reserve::<Tailed<B, N>>(0) else {
+        count_loss(actor.agent, kind);
+        return;
+    };
+    let target = entry.as_mut_ptr();
+    // SAFETY: reserved memory of this layout.
+    unsafe { (&raw mut (*target).record).write(Record { header, body }) };
+    // SAFETY: as above.
+    fill(unsafe { (&raw mut (*target).tail).cast() });
+    entry.submit(wake);
+}
+
 /// Writes the first `len` bytes of the scratch buffer.
 #[inline(always)]
 pub fn emit_scratch(lane: Lane, kind: Kind, actor: &Actor, time: u64, scratch: &Scratch, len: usize) {
@@ -153,7 +184,7 @@ pub fn count_loss(agent: u32, kind: Kind) {
 }
 
 #[inline(always)]
-pub fn ring(lane: Lane) -> &'static RingBuf {
+fn ring(lane: Lane) -> &'static RingBuf {
     match lane {
         Lane::Urgent | Lane::UrgentLazy => &URGENT,
         Lane::Bulk | Lane::BulkLazy => &BULK,
@@ -161,7 +192,7 @@ pub fn ring(lane: Lane) -> &'static RingBuf {
 }
 
 #[inline(always)]
-pub fn wake(lane: Lane, now: u64) -> u64 {
+fn wake(lane: Lane, now: u64) -> u64 {
     let lazy = match lane {
         Lane::Urgent | Lane::Bulk => false,
         Lane::UrgentLazy | Lane::BulkLazy => true,

@@ -51,7 +51,9 @@ impl Drop for Script {
 
 fn payload(watch: &mut Watch, direction: Direction) -> (Event, Box<Payload>) {
     watch.find("payload", |event| match &event.kind {
-        EventKind::Payload(payload) if payload.direction == direction => Some((event.clone(), payload.clone())),
+        EventKind::Payload(payload) if payload.direction == direction => {
+            Some((event.clone(), payload.clone()))
+        }
         _ => None,
     })
 }
@@ -121,7 +123,7 @@ fn a_message_that_is_split_into_bytes_comes_whole() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port().to_string();
     let parts = "S|S|H|-|2|.|0|-|t";
-    let _client = Script::start(&watch, CLIENT, &["127.0.0.1", &port, &parts]);
+    let _client = Script::start(&watch, CLIENT, &["127.0.0.1", &port, parts]);
     serve(&listener, 9);
     closed(&mut watch);
     let mut bytes: Vec<u8> = vec![];
@@ -258,8 +260,7 @@ os.dup2(s.fileno(), 0)
 os.dup2(s.fileno(), 1)
 os.execv('/bin/cat', ['cat'])
 ";
-        let client =
-            Script::start(&watch, text, &[&address.ip().to_string(), &address.port().to_string()]);
+        let client = Script::start(&watch, text, &[&address.ip().to_string(), &address.port().to_string()]);
         let (far, near) = listener.accept().unwrap();
         let pid = client.pid();
         let stdio = watch.find("exec on a socket", |event| match &event.kind {

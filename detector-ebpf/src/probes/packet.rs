@@ -7,10 +7,8 @@
 //! without payload leaves after its headers were read; bulk transfer costs its counters. Slips past:
 //! raw and packet sockets; later fragments of a datagram; sockets that were made outside the groups.
 
-use core::mem::offset_of;
+use core::ffi::c_void;
 
-use aya_ebpf::bindings::__sk_buff;
-use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use detector_common::limits;
@@ -18,50 +16,38 @@ use detector_common::wire::{Kind, Payload, flag};
 
 use crate::automaton::{self, CHUNK};
 use crate::flow::{self, RECEIVED, SENT, State};
-use crate::kernel::{AF_INET, AF_INET6, context_sock, context_word, cookie, widen};
 use crate::output::{self, Lane};
+use crate::packet::{Packet, bounded};
 use crate::scope;
 
+mod segment;
+
+use segment::{Segment, TCP, UDP};
+
 const ALLOW: i32 = 1;
-const TCP: u16 = 6;
-const UDP: u16 = 17;
 
 /// Looks at what is sent.
 #[cgroup_skb(egress)]
 pub fn egress(ctx: SkBuffContext) -> i32 {
-    packet::<SENT>(&ctx);
+    packet::<SENT>(Packet::of(&ctx));
     ALLOW
 }
 
 /// Looks at what is received.
 #[cgroup_skb(ingress)]
 pub fn ingress(ctx: SkBuffContext) -> i32 {
-    packet::<RECEIVED>(&ctx);
+    packet::<RECEIVED>(Packet::of(&ctx));
     ALLOW
 }
 
-/// Where a packet's payload stands, and its ends.
-struct Segment {
-    /// Offset of the payload.
-    at: u32,
-    /// Bytes of payload.
-    len: u32,
-    family: u16,
-    protocol: u16,
-    source: [u8; 16],
-    destination: [u8; 16],
-    /// Source port, destination port, network order.
-    ports: [u16; 2],
-}
-
 #[inline(always)]
-fn packet<const WAY: usize>(ctx: &SkBuffContext) {
-    let Some(segment) = segment(ctx) else { return };
-    let sock = context_sock(ctx.skb.skb, offset_of!(__sk_buff, __bindgen_anon_2));
+fn packet<const WAY: usize>(packet: Packet) {
+    let Some(segment) = segment::segment(packet) else { return };
+    let sock = packet.sock();
     if sock.is_null() {
         return;
     }
-    let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(ctx, sock)) else { return };
+    let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(packet, sock)) else { return };
     if WAY == SENT && state.pid == 0 {
         adopt(state);
     }
@@ -81,22 +67,18 @@ fn packet<const WAY: usize>(ctx: &SkBuffContext) {
     way.at.set(segment.at);
     way.len.set(segment.len);
     if is_worth_a_look(way) {
-        look::<WAY>(ctx, state);
+        look::<WAY>(packet, state);
     }
     if now.wrapping_sub(state.reported) > limits::FLOW_REPORT {
-        state.report(cookie(ctx.skb.skb), now, 0);
+        state.report(packet.cookie(), now, 0);
     }
 }
 
 /// A socket that carries its first bytes. What it sends, it sends for the current task, if that one is of
 /// its group; userspace knows better where it saw the connect.
 #[inline(always)]
-fn stranger<const WAY: usize>(
-    ctx: &SkBuffContext,
-    sock: *mut core::ffi::c_void,
-) -> Option<&'static mut State> {
-    // SAFETY: always allowed for this program type.
-    let cgroup = unsafe { generated::bpf_skb_cgroup_id(ctx.skb.skb) };
+fn stranger<const WAY: usize>(packet: Packet, sock: *mut c_void) -> Option<&'static mut State> {
+    let cgroup = packet.cgroup();
     let agent = scope::agent_of(cgroup)?;
     let state = flow::known_or_new(sock)?;
     state.agent = agent;
@@ -115,80 +97,6 @@ fn adopt(state: &mut State) {
     {
         state.owned_by(&actor);
     }
-}
-
-/// Finds the payload; `None` where there is none, or no TCP or UDP.
-#[inline(always)]
-fn segment(ctx: &SkBuffContext) -> Option<Segment> {
-    // The fixed part of IPv4; of IPv6, all but the addresses' ends.
-    let [first, second, third, fourth, fifth]: [u32; 5] = load(ctx, 0)?;
-    let version = first as u8 >> 4;
-    let (family, protocol, at) = match version {
-        4 => {
-            // Only the first fragment has ports.
-            if u16::from_be((second >> 16) as u16) & 0x1fff != 0 {
-                return None;
-            }
-            (AF_INET, (third >> 8) as u8, u32::from(first as u8 & 0xf) * 4)
-        }
-        6 => {
-            let (protocol, at) = behind_extensions(ctx, (second >> 16) as u8)?;
-            (AF_INET6, protocol, at)
-        }
-        _ => return None,
-    };
-    let protocol = u16::from(protocol);
-    let header = match protocol {
-        TCP => {
-            let offset: u8 = load(ctx, at + 12)?;
-            u32::from(offset >> 4) * 4
-        }
-        UDP => 8,
-        _ => return None,
-    };
-    let total = context_word(ctx.skb.skb, offset_of!(__sk_buff, len));
-    if total <= at + header {
-        return None;
-    }
-    let ports: u32 = load(ctx, at)?;
-    let ports = [ports as u16, (ports >> 16) as u16];
-    let (source, destination) = if version == 4 {
-        (widen(fourth), widen(fifth))
-    } else {
-        (load(ctx, 8)?, load(ctx, 24)?)
-    };
-    Some(Segment { at: at + header, len: total - at - header, family, protocol, source, destination, ports })
-}
-
-/// The transport protocol of an IPv6 packet, and where its header begins.
-#[inline(always)]
-fn behind_extensions(ctx: &SkBuffContext, first: u8) -> Option<(u8, u32)> {
-    const HOP_BY_HOP: u8 = 0;
-    const ROUTING: u8 = 43;
-    const FRAGMENT: u8 = 44;
-    const AUTHENTICATION: u8 = 51;
-    const DESTINATION: u8 = 60;
-    /// Most extension headers that are passed.
-    const MOST: u32 = 6;
-    let mut next = first;
-    let mut at = 40;
-    for _ in 0..MOST {
-        let step = match next {
-            HOP_BY_HOP | ROUTING | DESTINATION => (u32::from(load::<u8>(ctx, at + 1)?) + 1) * 8,
-            AUTHENTICATION => (u32::from(load::<u8>(ctx, at + 1)?) + 2) * 4,
-            FRAGMENT => {
-                let offset: u16 = load(ctx, at + 2)?;
-                if u16::from_be(offset) & 0xfff8 != 0 {
-                    return None;
-                }
-                8
-            }
-            _ => return Some((next, at)),
-        };
-        next = load(ctx, at)?;
-        at += step;
-    }
-    None
 }
 
 /// The ends of a segment, as its socket sees them.
@@ -220,7 +128,7 @@ fn is_worth_a_look(way: &flow::Way) -> bool {
 
 /// Judges the segment by its bytes, and hands over what userspace wants to see of it.
 #[inline(always)]
-fn look<const WAY: usize>(ctx: &SkBuffContext, state: &mut State) {
+fn look<const WAY: usize>(packet: Packet, state: &mut State) {
     let protocol = state.protocol;
     let way = &mut state.ways[WAY];
     let first = way.packets == 1;
@@ -236,7 +144,7 @@ fn look<const WAY: usize>(ctx: &SkBuffContext, state: &mut State) {
         });
     }
     let flags = if begins { flag::BEGINS } else { 0 };
-    let reached = walk(ctx, way.state, way.at.get(), len);
+    let reached = walk(packet, way.state, way.at.get(), len);
     let taken = least(len, limits::LOOKED_AT);
     way.state = 0;
     if let Some(want) = automaton::want(reached) {
@@ -245,19 +153,19 @@ fn look<const WAY: usize>(ctx: &SkBuffContext, state: &mut State) {
         way.follow = if protocol == TCP { want.bytes.saturating_sub(bytes + way.looked) } else { 0 };
         look_again(way, protocol, want.again);
         let mark = way.mark;
-        hand_over::<WAY>(ctx, state, bytes, mark, flags);
+        hand_over::<WAY>(packet, state, bytes, mark, flags);
     } else if way.follow > 0 {
         let (take, mark) = (least(len, way.follow), way.mark);
         way.follow -= take;
-        hand_over::<WAY>(ctx, state, take, mark, 0);
+        hand_over::<WAY>(packet, state, take, mark, 0);
     } else if reached != u32::from(limits::AUTOMATON_DEAD) {
         way.looked += taken;
         if way.looked < limits::LOOKED_AT && protocol == TCP {
             way.state = reached;
         }
-        hand_over::<WAY>(ctx, state, taken, 0, flags);
+        hand_over::<WAY>(packet, state, taken, 0, flags);
     } else if first && is_noise::<WAY>(state, len) {
-        hand_over::<WAY>(ctx, state, taken, 0, flags);
+        hand_over::<WAY>(packet, state, taken, 0, flags);
     }
 }
 
@@ -285,7 +193,7 @@ fn is_noise<const WAY: usize>(state: &mut State, len: u32) -> bool {
 
 /// Walks the automaton over the segment, a chunk at a time.
 #[inline(always)]
-fn walk(ctx: &SkBuffContext, from: u32, at: u32, total: u32) -> u32 {
+fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
     let mut state = from;
     let mut done = 0;
     while done < limits::LOOKED_AT {
@@ -294,16 +202,7 @@ fn walk(ctx: &SkBuffContext, from: u32, at: u32, total: u32) -> u32 {
         }
         let len = bounded::<CHUNK>(total.wrapping_sub(done));
         let mut chunk = automaton::chunk();
-        // SAFETY: `chunk` has room for `len` bytes.
-        let failed = unsafe {
-            generated::bpf_skb_load_bytes(
-                ctx.skb.skb.cast(),
-                at + done,
-                chunk.as_mut_ptr().cast(),
-                len,
-            )
-        };
-        if failed != 0 {
+        if !packet.copy(at + done, chunk.as_mut_ptr().cast(), len) {
             return u32::from(limits::AUTOMATON_DEAD);
         }
         state = automaton::walk(state, &chunk, len);
@@ -315,109 +214,38 @@ fn walk(ctx: &SkBuffContext, from: u32, at: u32, total: u32) -> u32 {
     state
 }
 
-/// A record with room for `N` bytes of payload.
-#[repr(C)]
-struct Record<const N: usize> {
-    header: detector_common::wire::Header,
-    payload: Payload,
-    bytes: [u8; N],
-}
-
 /// Most bytes of a short record.
 const SHORT: usize = 256;
 
 #[inline(always)]
-fn hand_over<const WAY: usize>(
-    ctx: &SkBuffContext,
-    state: &State,
-    take: u32,
-    mark: u32,
-    flags: u16,
-) {
+fn hand_over<const WAY: usize>(packet: Packet, state: &State, take: u32, mark: u32, flags: u16) {
     if take <= SHORT as u32 {
-        write::<WAY, SHORT>(ctx, state, take, mark, flags);
+        write::<WAY, SHORT>(packet, state, take, mark, flags);
     } else {
-        write::<WAY, { limits::PAYLOAD_MAX }>(ctx, state, take, mark, flags);
+        write::<WAY, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags);
     }
 }
 
 #[inline(always)]
-fn write<const WAY: usize, const N: usize>(
-    ctx: &SkBuffContext,
-    state: &State,
-    take: u32,
-    mark: u32,
-    flags: u16,
-) {
+fn write<const WAY: usize, const N: usize>(packet: Packet, state: &State, take: u32, mark: u32, flags: u16) {
     let len = bounded::<N>(take);
     let way = &state.ways[WAY];
-    let actor = state.owner();
     let inbound = if WAY == RECEIVED { flag::INBOUND } else { 0 };
-    let flags = flags | inbound;
-    let size = size_of::<Record<N>>() - N + len as usize;
-    let header = output::header(Kind::Payload, &actor, size, flags);
-    let urgent = mark > 0 && automaton::want(mark - 1 + u32::from(limits::AUTOMATON_ACCEPT)).is_some_and(|want| want.urgent != 0);
-    let lane = if urgent { Lane::Urgent } else { Lane::Bulk };
-    let wake = output::wake(lane, header.time);
-    let Some(mut entry) = output::ring(lane).reserve::<Record<N>>(0) else {
-        output::count_loss(actor.agent, Kind::Payload);
-        return;
-    };
-    let record = entry.as_mut_ptr();
+    let lane = if automaton::is_urgent(mark) { Lane::Urgent } else { Lane::Bulk };
     let payload = Payload {
-        socket: state.socket(cookie(ctx.skb.skb)),
+        socket: state.socket(packet.cookie()),
         segment: (way.packets - 1) as u32,
         total: way.len.get(),
         len,
         mark,
     };
-    // SAFETY: reserved memory of this layout.
-    unsafe { (&raw mut (*record).header).write(header) };
-    // SAFETY: as above.
-    unsafe { (&raw mut (*record).payload).write(payload) };
-    // SAFETY: as above; `len` is at most N. What the helper cannot load it fills with zeros.
-    unsafe {
-        generated::bpf_skb_load_bytes(
-            ctx.skb.skb.cast(),
-            way.at.get(),
-            (&raw mut (*record).bytes).cast(),
-            len,
-        );
-    }
-    entry.submit(wake);
+    let at = way.at.get();
+    output::emit_with::<_, N>(lane, Kind::Payload, &state.owner(), flags | inbound, payload, |tail| {
+        packet.copy(at, tail, len);
+    });
 }
 
 #[inline(always)]
 fn least(one: u32, other: u32) -> u32 {
     if one < other { one } else { other }
-}
-
-/// A length from 1 to `N`, in a form whose bounds the verifier sees.
-#[inline(always)]
-fn bounded<const N: usize>(len: u32) -> u32 {
-    let mut len = u64::from(len);
-    // SAFETY: compares and replaces one register; no memory, no flags.
-    unsafe {
-        core::arch::asm!(
-            "if {0} <= {1} goto +1", "{0} = {1}",
-            "if {0} >= 1 goto +1", "{0} = 1",
-            inout(reg) len, const N
-        );
-    }
-    len as u32
-}
-
-#[inline(always)]
-fn load<T: Copy + Default>(ctx: &SkBuffContext, offset: u32) -> Option<T> {
-    let mut value = T::default();
-    // SAFETY: writes exactly the size of `value`, or nothing.
-    let failed = unsafe {
-        generated::bpf_skb_load_bytes(
-            ctx.skb.skb.cast(),
-            offset,
-            (&raw mut value).cast(),
-            size_of::<T>() as u32,
-        )
-    };
-    (failed == 0).then_some(value)
 }

@@ -114,9 +114,9 @@ fn spoken(recognised: &Recognised, hostname: Option<&str>) -> String {
         Some(name) => format!("{} ({})", flow.remote, clip(name, 100)),
         None => flow.remote.to_string(),
     };
-    let facts = fields.iter().map(|(name, value)| match value {
-        Value::String(text) => format!(" {name} {}", clip(text, 100)),
-        other => format!(" {name} {}", clip(&other.to_string(), 100)),
+    let facts = fields.iter().map(|(name, value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        format!(" {name} {}", clip(&text, 100))
     });
     let facts: Vec<String> = facts.collect();
     let facts = if facts.is_empty() { String::new() } else { format!(":{}", facts.join(",")) };

@@ -115,7 +115,7 @@ impl Network {
             let bytes = flow.bytes(payload.direction);
             let Some(message) = protocol::message(transport, bytes) else { return };
             let base = recognised(event, payload, application, found);
-            self.queries.message(base, message, &mut self.names, out);
+            self.queries.message(base, &message, &mut self.names, out);
             return;
         }
         let hash = hash(application, &found);

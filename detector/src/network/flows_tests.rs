@@ -19,16 +19,7 @@ fn flow(cookie: u64, protocol: Protocol) -> crate::event::Flow {
 fn event(second: u64, kind: EventKind) -> Event {
     let time = Nanos(second * 1_000_000_000);
     let process = ProcessId { pid: 10, start: Ticks(1) };
-    Event {
-        time,
-        received: time,
-        agent: AgentId(1),
-        process,
-        thread: 10,
-        uid: 0,
-        cgroup: CgroupId(1),
-        kind,
-    }
+    Event { time, received: time, agent: AgentId(1), process, thread: 10, uid: 0, cgroup: CgroupId(1), kind }
 }
 
 fn segment(cookie: u64, direction: Direction, begins: bool, bytes: &[u8]) -> EventKind {

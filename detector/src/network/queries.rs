@@ -31,22 +31,22 @@ impl Queries {
     pub(super) fn message(
         &mut self,
         mut recognised: Recognised,
-        message: Message,
+        message: &Message,
         names: &mut Names,
         out: &mut Vec<Recognised>,
     ) {
         if recognised.role != Role::Client {
             return;
         }
-        let Message { id, response, .. } = message;
+        let Message { id, response, .. } = *message;
         let key = (recognised.flow.cookie, id, message.name.clone());
         if response {
-            names.learn(recognised.flow.netns, &message, recognised.time);
+            names.learn(recognised.flow.netns, message, recognised.time);
             if let Some(asked) = self.waiting.remove(&key) {
                 // Whoever asked is who it is about: the answer may have come in anybody's context.
                 recognised = Recognised { fields: recognised.fields, ..asked };
             }
-            out.push(Recognised { fields: answered(recognised.fields, &message), ..recognised });
+            out.push(Recognised { fields: answered(recognised.fields, message), ..recognised });
             return;
         }
         if self.order.len() >= MOST {

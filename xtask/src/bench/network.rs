@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use super::daemon::ratio;
 use super::stage::Stage;
 use super::workload::{nanoseconds, said};
-use super::daemon::ratio;
 use super::{Line, daemon, median};
 use crate::{interrupt, live};
 
@@ -81,7 +81,8 @@ pub(super) fn latency(stage: &Stage, _rounds: u32) -> Result<Vec<Line>> {
         Ok(seen) => seen,
         Err(_) => live::alerts(&alerts)?,
     };
-    let mut times: Vec<f64> = seen.iter().filter(is_mining).map(|alert| ratio(alert.latency_us, 1000)).collect();
+    let mut times: Vec<f64> =
+        seen.iter().filter(is_mining).map(|alert| ratio(alert.latency_us, 1000)).collect();
     times.sort_by(f64::total_cmp);
     let p99 = times.get((times.len() * 99 / 100).min(times.len().saturating_sub(1))).copied();
     let Some((p50, p99)) = median(times.clone()).zip(p99) else { bail!("no alert was seen") };
