@@ -4,10 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
 
-use detector::event::{Direction, Event, EventKind, FlowStats, Payload, Protocol};
+use detector::event::{Carried, Direction, Event, EventKind, FlowStats, Payload, Protocol};
 use detector_tests::needs_root;
 
-use crate::watch::Watch;
+use crate::watch::{Watch, small};
 
 const BANNER: &[u8] = b"SSH-2.0-test_1.0\r\n";
 
@@ -275,4 +275,90 @@ os.execv('/bin/cat', ['cat'])
             assert_eq!((socket.remote, socket.local), (address, near));
         }
     }
+}
+
+#[test]
+fn bytes_that_io_uring_sends_are_seen() {
+    needs_root!();
+    let mut watch = Watch::new("ring");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let far = std::thread::spawn(move || serve(&listener, 14));
+    let said = watch.run(&["send-uring", &address]);
+    far.join().unwrap();
+    let (event, sent) = payload(&mut watch, Direction::Out);
+    assert_eq!(sent.bytes, b"SSH-2.0-ring\r\n");
+    assert_eq!(event.process.pid, small(&said, "pid"));
+}
+
+/// Sends a banner from a socket with more headers than usual.
+fn is_seen_behind(options: &str, listen: &str) {
+    let mut watch = Watch::new("options");
+    let listener = TcpListener::bind(listen).unwrap();
+    let address = listener.local_addr().unwrap();
+    let text = format!(
+        "
+import socket, sys
+family = socket.AF_INET6 if ':' in sys.argv[1] else socket.AF_INET
+s = socket.socket(family, socket.SOCK_STREAM)
+{options}
+s.connect((sys.argv[1], int(sys.argv[2])))
+s.send(b'SSH-2.0-test_1.0\\r\\n')
+s.recv(1)
+"
+    );
+    let _client =
+        Script::start(&watch, &text, &[&address.ip().to_string(), &address.port().to_string()]);
+    serve(&listener, BANNER.len());
+    assert_eq!(payload(&mut watch, Direction::Out).1.bytes, BANNER);
+}
+
+#[test]
+fn bytes_behind_ipv4_options_are_seen() {
+    needs_root!();
+    is_seen_behind("s.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, bytes([1] * 12))", "127.0.0.1:0");
+}
+
+#[test]
+fn bytes_behind_ipv6_extension_headers_are_seen() {
+    needs_root!();
+    // Hop-by-hop and destination options, each eight bytes of padding.
+    let options = "
+for option in (54, 59):
+    s.setsockopt(socket.IPPROTO_IPV6, option, bytes([0, 0, 1, 4, 0, 0, 0, 0]))
+";
+    is_seen_behind(options, "[::1]:0");
+}
+
+#[test]
+fn a_flow_that_goes_on_is_reported_every_half_minute() {
+    needs_root!();
+    let mut watch = Watch::new("lasting");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let text = "
+import socket, sys, time
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+while True:
+    s.send(b'\xff' * 100)
+    time.sleep(2)
+";
+    let client = Script::start(&watch, text, &[&port]);
+    let _far = listener.accept().unwrap();
+    let began = std::time::Instant::now();
+    let stats = loop {
+        watch.take(std::time::Duration::from_millis(200));
+        let found = watch.seen.iter().find_map(|event| match &event.kind {
+            EventKind::FlowStats(stats) if event.process.pid == client.pid() => Some(**stats),
+            _ => None,
+        });
+        if let Some(stats) = found {
+            break stats;
+        }
+        assert!(began.elapsed().as_secs() < 60, "no report");
+    };
+    assert!(!stats.closed && stats.age >= 30_000_000_000, "{stats:?}");
+    assert_eq!((stats.sent.bytes, u64::from(stats.sent.pauses)), (stats.sent.packets * 100, stats.sent.packets - 1));
+    assert!((2_000_000_000..4_000_000_000).contains(&stats.sent.longest_gap), "{stats:?}");
+    assert_eq!(stats.received, Carried::default());
 }

@@ -12,6 +12,7 @@ mod hot;
 mod name;
 mod net;
 mod report;
+mod ring;
 mod transfer;
 mod unnamed;
 
@@ -50,6 +51,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("connect-tcp-nonblocking", "ADDRESS", net::connect_tcp_nonblocking),
     Trigger("connect-udp", "ADDRESS", net::connect_udp),
     Trigger("send-udp", "ADDRESS", net::send_udp),
+    Trigger("send-uring", "ADDRESS", ring::send),
     Trigger("bind-tcp", "ADDRESS", net::bind_tcp),
     Trigger("bind-udp", "ADDRESS", net::bind_udp),
     Trigger("listen-tcp", "ADDRESS", net::listen_tcp),
