@@ -242,7 +242,7 @@ pub struct FlowStats {
 /// What a flow carried in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Carried {
-    /// Bytes of payload.
+    /// Bytes of payload, those that TCP sent again included.
     pub bytes: u64,
     /// Segments or datagrams with payload.
     pub packets: u64,
@@ -250,7 +250,7 @@ pub struct Carried {
     pub pauses: u32,
     /// Longest silence between two segments, nanoseconds.
     pub longest_gap: u64,
-    /// Nanoseconds since the last segment.
+    /// Nanoseconds since the last segment; 0 where there was none.
     pub idle: u64,
 }
 

@@ -235,15 +235,17 @@ s.close()
     assert_eq!(read, 64 << 20);
     closed(&mut watch);
     let seen = watch.until_exit(client.pid());
-    let (mut payloads, mut flows) = (0, vec![]);
-    for event in seen {
-        match &event.kind {
-            EventKind::Payload(_) => payloads += 1,
-            EventKind::FlowStats(stats) => flows.push(stats.sent.bytes),
-            _ => {}
-        }
-    }
-    assert_eq!((payloads, flows), (0, vec![64 << 20]));
+    let payloads = seen.iter().filter(|event| matches!(event.kind, EventKind::Payload(_)));
+    assert_eq!(payloads.count(), 0);
+    let flows: Vec<u64> = seen
+        .iter()
+        .filter_map(|event| match &event.kind {
+            EventKind::FlowStats(stats) => Some(stats.sent.bytes),
+            _ => None,
+        })
+        .collect();
+    // TCP may have sent a little of it again.
+    assert!(flows.len() == 1 && (64 << 20..66 << 20).contains(&flows[0]), "{flows:?}");
 }
 
 #[test]

@@ -408,6 +408,8 @@ fn flow_stats(header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
 
 fn carried(carried: wire::Carried) -> Carried {
     let wire::Carried { bytes, packets, longest_gap, idle, pauses, pad: _ } = carried;
+    // Where there was no segment, the kernel half counts from boot.
+    let idle = if packets == 0 { 0 } else { idle };
     Carried { bytes, packets, pauses, longest_gap, idle }
 }
 
