@@ -6,9 +6,25 @@ use crate::event::{AgentId, CgroupId, Event, Nanos, ProcessId};
 use crate::network::{Names, Recognised};
 use crate::process::ProcessTable;
 
+mod cadence;
 mod daemonised;
+mod dns_tunnel;
+mod kept;
+mod program;
+mod relay;
+mod scan;
+mod shell_socket;
+mod ssh_client;
+#[cfg(test)]
+mod world;
 
+use cadence::Cadence;
 use daemonised::Daemonised;
+use dns_tunnel::DnsTunnel;
+use relay::Relay;
+use scan::Scan;
+use shell_socket::ShellSocket;
+use ssh_client::SshClient;
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,33 +58,111 @@ pub struct Around<'a> {
     pub now: Nanos,
 }
 
+/// The decisive moment of an observation.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    time: Nanos,
+    received: Nanos,
+    /// Where it happened; what is known of the process itself is preferred.
+    agent: AgentId,
+    cgroup: CgroupId,
+}
+
+impl Moment {
+    fn of(event: &Event) -> Self {
+        let Event { time, received, agent, cgroup, .. } = *event;
+        Self { time, received, agent, cgroup }
+    }
+
+    fn spoken(recognised: &Recognised) -> Self {
+        let Recognised { time, received, agent, cgroup, .. } = *recognised;
+        Self { time, received, agent, cgroup }
+    }
+
+    fn now(around: Around<'_>) -> Self {
+        Self { time: around.now, received: around.now, agent: AgentId::NONE, cgroup: CgroupId(0) }
+    }
+
+    fn observation(
+        self,
+        around: Around<'_>,
+        process: ProcessId,
+        name: &'static str,
+        text: String,
+        fields: Vec<(&'static str, Value)>,
+    ) -> Observation {
+        let known = around.table.get(process);
+        Observation {
+            time: self.time,
+            received: self.received,
+            agent: known.map_or(self.agent, |process| process.agent),
+            process,
+            cgroup: known.map_or(self.cgroup, |process| process.cgroup),
+            name,
+            text,
+            fields,
+        }
+    }
+}
+
+impl Recognised {
+    /// What the parser found under this name.
+    fn field(&self, name: &str) -> Option<&Value> {
+        self.fields.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+    }
+}
+
 /// Every analysis, in the order that they are asked.
 #[derive(Debug, Default)]
 pub struct Analyses {
     daemonised: Daemonised,
+    ssh_client: SshClient,
+    scan: Scan,
+    cadence: Cadence,
+    dns_tunnel: DnsTunnel,
+    shell_socket: ShellSocket,
+    relay: Relay,
 }
 
 impl Analyses {
     /// Takes an event; what it completes is appended to `out`.
-    pub fn event(&mut self, around: Around<'_>, event: &Event, _out: &mut Vec<Observation>) {
-        let Self { daemonised } = self;
+    pub fn event(&mut self, around: Around<'_>, event: &Event, out: &mut Vec<Observation>) {
+        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay } = self;
         daemonised.event(around.table, event);
+        ssh_client.event(around, event, out);
+        scan.event(around, event, out);
+        cadence.event(around, event, out);
+        shell_socket.event(around, event, out);
+        relay.event(around, event, out);
     }
 
     /// Takes what the bytes of a flow turned out to be.
-    pub fn recognised(&mut self, _around: Around<'_>, _recognised: &Recognised, _out: &mut Vec<Observation>) {
-        let Self { daemonised: _ } = self;
+    pub fn recognised(&mut self, around: Around<'_>, recognised: &Recognised, out: &mut Vec<Observation>) {
+        let Self { daemonised: _, ssh_client, scan: _, cadence, dns_tunnel, shell_socket: _, relay } = self;
+        ssh_client.recognised(around, recognised, out);
+        cadence.recognised(recognised);
+        dns_tunnel.recognised(around, recognised, out);
+        relay.recognised(around, recognised);
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, around: Around<'_>, out: &mut Vec<Observation>) {
-        let Self { daemonised } = self;
+        let Self { daemonised, ssh_client: _, scan: _, cadence: _, dns_tunnel: _, shell_socket, relay } =
+            self;
         daemonised.tick(around.table, around.now, out);
+        shell_socket.tick(around, out);
+        relay.tick(around, out);
     }
 
     /// Things that were not followed because too many were.
     pub fn dropped(&self) -> u64 {
-        let Self { daemonised } = self;
+        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay } = self;
         daemonised.dropped()
+            + ssh_client.dropped()
+            + scan.dropped()
+            + cadence.dropped()
+            + dns_tunnel.dropped()
+            + shell_socket.dropped()
+            + relay.dropped()
     }
 }

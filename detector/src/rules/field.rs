@@ -54,6 +54,8 @@ const NETWORK: &[Category] =
     &[Category::NetworkConnection, Category::NetworkListen, Category::NetworkPayload, Category::DnsQuery];
 const FILE: &[Category] = &[Category::FileEvent, Category::FileChange, Category::FileDelete];
 const OBSERVATION: &[Category] = &[Category::Observation];
+/// What a parser found, and an analysis repeats.
+const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
 const CGROUP: &[Category] = &[Category::Cgroup];
 const SENSOR: &[Category] = &[Category::Sensor];
 
@@ -113,9 +115,9 @@ fields! {
     StratumLogin "StratumLogin" PAYLOAD "Wallet or account that is mined for.";
     StratumAlgo "StratumAlgo" PAYLOAD "Algorithms that are offered or asked for.";
     StratumCertainty "StratumCertainty" PAYLOAD "certain, or likely: also spoken to a node of one's own.";
-    SshBanner "SshBanner" PAYLOAD "Identification string without its line end.";
+    SshBanner "SshBanner" SPOKEN "Identification string without its line end.";
     SshSoftware "SshSoftware" PAYLOAD "Software of the identification string, such as OpenSSH_9.2p1.";
-    Sni "Sni" PAYLOAD "Server name in the ClientHello; absent where none was sent.";
+    Sni "Sni" SPOKEN "Server name in the ClientHello; absent where none was sent.";
     SniDomains "SniDomains" PAYLOAD "That name and every domain above it.";
     Alpn "Alpn" PAYLOAD "Protocols that the ClientHello offers.";
     Ja4 "Ja4" PAYLOAD "JA4 fingerprint of the ClientHello.";
@@ -159,6 +161,34 @@ fields! {
     StdioSockets "StdioSockets" ACTOR "Which of the descriptors 0, 1 and 2 are TCP sockets.";
 
     Observation "Observation" OBSERVATION "Name of the observation; its own fields stand beside it.";
+    SshServer "SshServer" OBSERVATION "Address and port that an SSH client is connected to.";
+    SshForwardUse "SshForwardUse" OBSERVATION "What else that client does: remote (connects to a target), local (listens), x11.";
+    SshDedicated "SshDedicated" OBSERVATION "The process was connected to nobody else before it spoke SSH.";
+    Target "Target" OBSERVATION "Address and port: connected to or listened on by an SSH client; the first one of a scan.";
+    TargetIsLoopback "TargetIsLoopback" OBSERVATION "The target, or every target of a scan, is this machine.";
+    ScanKind "ScanKind" OBSERVATION "hosts or ports: what was tried in turn.";
+    Targets "Targets" OBSERVATION "How many addresses and ports were tried.";
+    ScanHosts "ScanHosts" OBSERVATION "How many addresses were tried.";
+    Ports "Ports" OBSERVATION "Ports that were tried, at most 32 of them.";
+    Refused "Refused" OBSERVATION "How many targets refused or did not answer.";
+    Seconds "Seconds" OBSERVATION "Seconds from the first target to the last.";
+    FlowRemote "FlowRemote" OBSERVATION "Address and port of the flow that an observation is about.";
+    FlowPort "FlowPort" OBSERVATION "Its remote port.";
+    FlowIsPrivate "FlowIsPrivate" OBSERVATION "Its remote address is private, link-local or shared.";
+    FlowIsLoopback "FlowIsLoopback" OBSERVATION "Its remote address is this machine.";
+    FlowTls "FlowTls" OBSERVATION "TLS of a flow with the cadence of a pool: none, named (with SNI) or unnamed.";
+    FlowAgeSeconds "FlowAgeSeconds" OBSERVATION "Seconds since the flow began.";
+    BytesSent "BytesSent" OBSERVATION "Bytes sent over the flow.";
+    BytesReceived "BytesReceived" OBSERVATION "Bytes received over the flow.";
+    LongestGapSeconds "LongestGapSeconds" OBSERVATION "Longest silence of either side of the flow.";
+    TunnelDomain "TunnelDomain" OBSERVATION "Domain below which names were asked for.";
+    QueryNames "QueryNames" OBSERVATION "How many different names below it were asked for within a minute.";
+    MeanLength "MeanLength" OBSERVATION "Characters of those names below the domain, on average.";
+    Entropy "Entropy" OBSERVATION "Bits that a character of those names carries.";
+    OddTypes "OddTypes" OBSERVATION "Most questions were for types that carry text: TXT, NULL, CNAME, MX, SRV.";
+    QueryExample "QueryExample" OBSERVATION "One of the names.";
+    ShellEvidence "ShellEvidence" OBSERVATION "How a shell and a flow belong together: descriptors, received, parent, pipeline, interpreter.";
+    ShellProcessId "ShellProcessId" OBSERVATION "Process of the shell behind a relay.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";

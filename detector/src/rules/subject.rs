@@ -434,7 +434,35 @@ impl<'a> View<'a> {
             | FieldId::QueryName
             | FieldId::QueryType
             | FieldId::QueryStatus
-            | FieldId::QueryResults => self.observed(id.name()),
+            | FieldId::QueryResults
+            | FieldId::SshServer
+            | FieldId::SshForwardUse
+            | FieldId::SshDedicated
+            | FieldId::Target
+            | FieldId::TargetIsLoopback
+            | FieldId::ScanKind
+            | FieldId::Targets
+            | FieldId::ScanHosts
+            | FieldId::Ports
+            | FieldId::Refused
+            | FieldId::Seconds
+            | FieldId::FlowRemote
+            | FieldId::FlowPort
+            | FieldId::FlowIsPrivate
+            | FieldId::FlowIsLoopback
+            | FieldId::FlowTls
+            | FieldId::FlowAgeSeconds
+            | FieldId::BytesSent
+            | FieldId::BytesReceived
+            | FieldId::LongestGapSeconds
+            | FieldId::TunnelDomain
+            | FieldId::QueryNames
+            | FieldId::MeanLength
+            | FieldId::Entropy
+            | FieldId::OddTypes
+            | FieldId::QueryExample
+            | FieldId::ShellEvidence
+            | FieldId::ShellProcessId => self.observed(id.name()),
             FieldId::StdioPeerIp => Some(ip(self.stdio()?.remote)),
             FieldId::StdioPeerPort => Some(int(self.stdio()?.remote.port())),
             FieldId::StdioPeerIsLoopback => Some(EventValue::Bool(is_loopback(self.stdio()?.remote.ip()))),
