@@ -40,7 +40,7 @@ pub(super) struct SshClient {
     others: Kept<ProcessId, Other>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Client {
     server: SocketAddr,
     banner: Option<String>,
@@ -93,6 +93,12 @@ impl SshClient {
                     other.listens = Some((event.time, at.local));
                 }
             }
+            // `ssh -f` goes to the background once it is connected: its child goes on.
+            EventKind::Fork(fork) => {
+                if let Some(client) = self.clients.get(&process).cloned() {
+                    self.clients.insert(fork.child, client);
+                }
+            }
             // A new program of the same pid is another client, or none.
             EventKind::Exec(_) | EventKind::Exit(_) => {
                 self.clients.remove(&process);
@@ -101,7 +107,6 @@ impl SshClient {
             EventKind::Connect(_)
             | EventKind::ConnectResult(_)
             | EventKind::Listen(_)
-            | EventKind::Fork(_)
             | EventKind::Payload(_)
             | EventKind::FlowStats(_)
             | EventKind::Send(_)
@@ -228,6 +233,13 @@ mod tests {
         world.fork(1, 2).exec(2, "/tmp/a", "a").listen(2, "0.0.0.0:1080").connect(2, 7, SERVER, 0);
         world.speaks(2, 7, SERVER, Application::Ssh, Vec::new());
         assert_eq!(field(&world.taken()[0], "SshForwardUse"), "local");
+    }
+
+    #[test]
+    fn a_client_that_goes_to_the_background_is_followed() {
+        let mut world = client("/usr/bin/ssh");
+        world.fork(2, 3).exit(2).connect(3, 8, "127.0.0.1:22", 0);
+        assert_eq!(world.names(), ["ssh_client_forwards 3"]);
     }
 
     #[test]

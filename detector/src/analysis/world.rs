@@ -133,7 +133,7 @@ impl World {
     }
 
     pub(super) fn stats(&mut self, pid: u32, stats: FlowStats) -> &mut Self {
-        self.event(pid, EventKind::FlowStats(Arc::new(stats)))
+        self.event(pid, EventKind::FlowStats(Box::new(stats)))
     }
 
     /// A flow ends, having received so many bytes.
