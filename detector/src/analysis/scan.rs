@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(seen.len(), 1);
         assert_eq!(field(&seen[0], "ScanKind"), "ports");
         let seen = knock((1..=15).map(|port| format!("192.168.1.7:{port}")), REFUSED);
-        assert_eq!(field(&seen[0], "Refused"), 15);
+        assert_eq!((field(&seen[0], "Targets"), field(&seen[0], "Refused")), (&15.into(), &14.into()));
     }
 
     #[test]

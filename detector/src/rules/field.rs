@@ -157,6 +157,7 @@ fields! {
 
     StdioPeerIp "StdioPeerIp" ACTOR "Remote address of the TCP socket that is the program's standard input, output or error.";
     StdioPeerPort "StdioPeerPort" ACTOR "Its remote port.";
+    StdioLocalPort "StdioLocalPort" ACTOR "Its local port.";
     StdioPeerIsLoopback "StdioPeerIsLoopback" ACTOR "The other end is this machine.";
     StdioSockets "StdioSockets" ACTOR "Which of the descriptors 0, 1 and 2 are TCP sockets.";
 

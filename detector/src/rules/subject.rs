@@ -465,6 +465,7 @@ impl<'a> View<'a> {
             | FieldId::ShellProcessId => self.observed(id.name()),
             FieldId::StdioPeerIp => Some(ip(self.stdio()?.remote)),
             FieldId::StdioPeerPort => Some(int(self.stdio()?.remote.port())),
+            FieldId::StdioLocalPort => Some(int(self.stdio()?.local.port())),
             FieldId::StdioPeerIsLoopback => Some(EventValue::Bool(is_loopback(self.stdio()?.remote.ip()))),
             FieldId::StdioSockets => {
                 let sockets = self.exec?.stdio.as_slice();
