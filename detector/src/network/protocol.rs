@@ -7,9 +7,13 @@
 
 use super::{Fields, Role};
 
+#[cfg(test)]
+mod check;
 mod dns;
 mod http;
 mod noise;
+mod reader;
+mod sample;
 mod shell;
 mod socks;
 mod ssh;
@@ -18,6 +22,8 @@ mod tls;
 mod tunnel;
 
 pub use dns::{Answer, Message, message};
+pub use sample::Sample;
+pub use tunnel::behind_proxy_header;
 
 /// What is spoken over a flow: the field `Application`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -148,6 +154,20 @@ pub const PROTOCOLS: &[Protocol] = &[
     shell::PROTOCOL,
     noise::PROTOCOL,
 ];
+
+/// What each protocol looks like on the wire.
+pub fn samples() -> impl Iterator<Item = &'static Sample> {
+    [
+        dns::SAMPLES, //
+        http::SAMPLES,
+        socks::SAMPLES,
+        ssh::SAMPLES,
+        tls::SAMPLES,
+        tunnel::SAMPLES,
+    ]
+    .into_iter()
+    .flatten()
+}
 
 /// What a prefix is, by the first parser that says yes.
 ///
