@@ -62,7 +62,7 @@ pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.
 pub const DEDUPE_WINDOW: u64 = 1_000_000_000;
 /// States of the automaton over the first bytes of a segment; the table has 256 next states for each.
-pub const AUTOMATON_STATES: u32 = 512;
+pub const AUTOMATON_STATES: u32 = 1024;
 /// State from which no mark can be reached.
 pub const AUTOMATON_DEAD: u16 = 0;
 /// State in which the bytes of a stream are begun.
@@ -70,4 +70,4 @@ pub const AUTOMATON_START_TCP: u16 = 1;
 /// State in which the bytes of a datagram are begun.
 pub const AUTOMATON_START_UDP: u16 = 2;
 /// First of the states that say "mark n matched", n being what they are beyond it; the last 64 states.
-pub const AUTOMATON_ACCEPT: u16 = 448;
+pub const AUTOMATON_ACCEPT: u16 = 960;

@@ -7,9 +7,12 @@
 
 use super::{Fields, Role};
 
+#[cfg(test)]
+mod check;
 mod dns;
 mod http;
 mod noise;
+mod reader;
 mod sample;
 mod shell;
 mod socks;
@@ -155,9 +158,15 @@ pub const PROTOCOLS: &[Protocol] = &[
 /// What each protocol looks like on the wire.
 pub fn samples() -> impl Iterator<Item = &'static Sample> {
     [
-        stratum::SAMPLES, //
+        stratum::SAMPLES,
         shell::SAMPLES,
         noise::SAMPLES,
+        dns::SAMPLES,
+        http::SAMPLES,
+        socks::SAMPLES,
+        ssh::SAMPLES,
+        tls::SAMPLES,
+        tunnel::SAMPLES,
     ]
     .into_iter()
     .flatten()

@@ -2,12 +2,10 @@
 
 use std::collections::VecDeque;
 
-use hashbrown::HashMap;
-use serde_json::Value;
-
 use super::protocol::Message;
 use super::{Names, Recognised, Role};
 use crate::event::Nanos;
+use hashbrown::HashMap;
 
 /// Most questions that wait for their answer.
 const MOST: usize = 4_096;
@@ -46,7 +44,7 @@ impl Queries {
                 // Whoever asked is who it is about: the answer may have come in anybody's context.
                 recognised = Recognised { fields: recognised.fields, ..asked };
             }
-            out.push(Recognised { fields: answered(recognised.fields, message), ..recognised });
+            out.push(recognised);
             return;
         }
         if self.order.len() >= MOST {
@@ -77,13 +75,4 @@ impl Queries {
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }
-}
-
-/// The fields with status and data of the answer, whatever the parser gave already.
-fn answered(mut fields: super::Fields, message: &Message) -> super::Fields {
-    if !fields.iter().any(|(name, _)| *name == "QueryResults") {
-        let data = message.answers.iter().map(|answer| Value::from(answer.data.as_str())).collect();
-        fields.push(("QueryResults", Value::Array(data)));
-    }
-    fields
 }
