@@ -102,7 +102,7 @@ fn what_is_no_recording_of_this_version_is_refused() {
     check(b"detector-recording 9 \x1b[31mred\nrest", 2, &["format 9", "\\u{1b}"]);
     check(&[0xff; 4096], 2, &["is not a recording", "detector record -o FILE"]);
     check(b"{\"schema\":\"detector.alert/1\"}\n", 2, &["is not a recording"]);
-    check(format!("detector-recording 1 {version}\n{}", "x".repeat(500)).as_bytes(), 1, &["corrupt"]);
+    check(format!("detector-recording 2 {version}\n{}", "x".repeat(500)).as_bytes(), 1, &["corrupt"]);
 
     let ended = replay(&place.path().join("missing"));
     assert_eq!(ended.code, Some(1));
