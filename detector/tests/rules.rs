@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use detector::alert::Level;
 use detector::event::{
-    AgentId, CgroupId, Event, EventKind, Exec, FileEvent, FileOp, Flow, Nanos, ProcessId, Protocol, Ticks,
+    AgentId, CgroupId, Event, EventKind, Exec, FileEvent, FileOp, Flow, Nanos, ProcessId, Protocol,
+    StdioSocket, Ticks,
 };
+use detector::network::{Application, Fields, Recognised, Role};
 use detector::process::ProcessTable;
 use detector::rules::{Builtin, Finding, RuleSet, Subject, What};
 
@@ -62,13 +64,21 @@ fn connect(to: &str) -> Event {
 }
 
 fn judge(rules: &mut RuleSet, event: &Event) -> Vec<Finding> {
-    let table = ProcessTable::default();
+    judge_what(rules, What::Event(event), &ProcessTable::default(), None)
+}
+
+fn judge_what(
+    rules: &mut RuleSet,
+    what: What<'_>,
+    table: &ProcessTable,
+    hostname: Option<&str>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     rules.judge(
         &Subject {
-            hostname: None,
-            what: What::Event(event),
-            table: &table,
+            hostname,
+            what,
+            table,
             agent_name: Some("coder"),
             cgroup_path: Some("/agents/coder"),
             container: None,
@@ -176,6 +186,97 @@ fn everyday_work_raises_nothing_above_low() {
     }
 }
 
+/// Judges what a program of the table says on a flow.
+fn spoken(
+    exec: &Event,
+    to: &str,
+    hostname: Option<&str>,
+    application: Application,
+    fields: Fields,
+) -> Vec<Finding> {
+    let mut table = ProcessTable::default();
+    table.apply(exec);
+    let EventKind::Connect(flow) = connect(to).kind else { panic!("no connect") };
+    let Event { time, received, agent, process, uid, cgroup, .. } = *exec;
+    let recognised = Recognised {
+        time,
+        received,
+        agent,
+        process,
+        uid,
+        cgroup,
+        flow,
+        application,
+        role: Role::Client,
+        fields,
+    };
+    judge_what(&mut RuleSet::builtin().unwrap(), What::Recognised(&recognised), &table, hostname)
+}
+
+#[test]
+fn everyday_flows_raise_nothing_above_low() {
+    let curl = exec("/usr/bin/curl", &["curl", "https://example.org"]);
+    let node = exec("/usr/bin/node", &["node", "agent.js"]);
+    let cargo = exec("/root/.cargo/bin/cargo", &["cargo", "fetch"]);
+    let push = exec("/usr/bin/ssh", &["ssh", "-p", "443", "git@ssh.github.com", "git-receive-pack 'a/b'"]);
+    let ssh = exec("/usr/bin/ssh", &["ssh", "host", "uptime"]);
+    let web = |name: &str| vec![("Sni", name.into()), ("Alpn", vec!["h2", "http/1.1"].into())];
+    let host = |name: &str| vec![("HttpHost", name.into()), ("HttpMethod", "GET".into())];
+    let asked = |name: &str| vec![("QueryName", name.into()), ("QueryType", "A".into())];
+    let (tls, http, dns) = (Application::Tls, Application::Http, Application::Dns);
+    for (who, to, hostname, application, fields) in [
+        (&curl, "203.0.113.9:443", None, tls, web("www.f2pool.com")),
+        (&curl, "203.0.113.9:443", Some("xmrig.com"), tls, web("xmrig.com")),
+        (&curl, "203.0.113.9:80", None, http, host("docs.nicehash.com")),
+        (&curl, "203.0.113.53:53", None, dns, asked("xmrig.com")),
+        (&curl, "203.0.113.53:53", None, dns, asked("docs.pinggy.io")),
+        (&curl, "1.1.1.1:443", None, tls, web("cloudflare-dns.com")),
+        (&node, "203.0.113.9:443", Some("api.example.org"), tls, web("api.example.org")),
+        (&node, "127.0.0.1:1080", None, Application::Socks, vec![("SocksVersion", 5.into())]),
+        (&cargo, "203.0.113.9:22", Some("github.com"), Application::Ssh, Vec::new()),
+        (&push, "203.0.113.9:443", Some("ssh.github.com"), Application::Ssh, Vec::new()),
+        (&push, "203.0.113.9:443", None, Application::Ssh, Vec::new()),
+        (&ssh, "203.0.113.9:22", None, Application::Ssh, Vec::new()),
+    ] {
+        let loud: Vec<Finding> = spoken(who, to, hostname, application, fields.clone())
+            .into_iter()
+            .filter(|finding| finding.rule.level > Level::Low)
+            .collect();
+        assert!(loud.is_empty(), "{:?} by {fields:?}", titles(&loud));
+    }
+}
+
+#[test]
+fn a_pool_is_known_by_the_name_of_its_address_where_tls_names_nobody() {
+    let miner = exec("/tmp/a", &["./a"]);
+    let pool = Some("donate.ssl.xmrig.com");
+    let findings = spoken(&miner, "203.0.113.9:443", pool, Application::Tls, Vec::new());
+    assert_eq!(titles(&findings), ["Mining Pool Named on a Flow"]);
+}
+
+#[test]
+fn a_shell_on_a_socket_is_told_by_where_the_socket_leads() {
+    let on = |remote: &str, local: &str, fds: &[u8]| {
+        let (remote, local) = (remote.parse().unwrap(), local.parse().unwrap());
+        let stdio = fds.iter().map(|fd| StdioSocket { fd: *fd, remote, local }).collect();
+        let event = event(EventKind::Exec(Arc::new(Exec {
+            exe: "/usr/bin/dash".into(),
+            argv: vec!["sh".into(), "-i".into()],
+            nlink: 1,
+            stdio,
+            ..Exec::default()
+        })));
+        let findings = judge(&mut RuleSet::builtin().unwrap(), &event);
+        titles(&findings).join(", ")
+    };
+    let all = [0, 1, 2];
+    assert_eq!(on("203.0.113.9:4444", "10.0.0.1:40000", &all), "Shell on a Connection to Another Machine");
+    assert_eq!(on("10.0.0.9:4444", "10.0.0.1:40000", &[0, 2]), "Shell on a Connection to Another Machine");
+    assert_eq!(on("127.0.0.1:4444", "127.0.0.1:40000", &all), "Shell on a Connection to This Machine");
+    assert_eq!(on("203.0.113.9:50000", "10.0.0.1:4444", &all), "Shell for Whoever Connects");
+    assert_eq!(on("203.0.113.9:4444", "10.0.0.1:40000", &[0]), "");
+}
+
 #[test]
 fn a_correlation_fires_on_the_events_own_time() {
     let mined = exec("/tmp/a", &["./a", "-o", "stratum+tcp://pool.example:14444"]);
@@ -189,11 +290,18 @@ fn a_correlation_fires_on_the_events_own_time() {
     let findings = connected_after(1);
     assert_eq!(
         titles(&findings),
-        ["Connection to a Port of Mining Pools", "Miner Executed and Connected to a Pool Port"]
+        [
+            "Connection to a Port of Mining Pools",
+            "Connection to an Address Without a Name",
+            "Miner Executed and Connected to a Pool Port"
+        ]
     );
-    let correlation = findings[1].correlation.as_ref().unwrap();
+    let correlation = findings[2].correlation.as_ref().unwrap();
     assert_eq!(correlation.group, [("ProcessId".to_owned(), "7".to_owned())]);
-    assert_eq!(titles(&connected_after(3_600)), ["Connection to a Port of Mining Pools"]);
+    assert_eq!(
+        titles(&connected_after(3_600)),
+        ["Connection to a Port of Mining Pools", "Connection to an Address Without a Name"]
+    );
 }
 
 const SIGMAHQ_SHAPE: &str = "
