@@ -12,7 +12,9 @@ mod hot;
 mod name;
 mod net;
 mod report;
+mod stratum;
 mod unnamed;
+mod wire;
 
 use std::env;
 use std::ffi::OsString;
@@ -52,6 +54,13 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("bind-tcp", "ADDRESS", net::bind_tcp),
     Trigger("bind-udp", "ADDRESS", net::bind_udp),
     Trigger("listen-tcp", "ADDRESS", net::listen_tcp),
+    Trigger("pool", "ADDRESS [DIALECT…]", stratum::pool),
+    Trigger(
+        "miner",
+        "ADDRESS DIALECT [--split BYTES] [--late] [--socks PROXY | --connect PROXY] [--hold SECONDS]",
+        stratum::miner,
+    ),
+    Trigger("proxy", "ADDRESS [TARGET]", wire::proxy),
     Trigger("open-read", "PATH", file::open_read),
     Trigger("open-write", "PATH", file::open_write),
     Trigger("open-create", "PATH", file::open_create),
@@ -95,7 +104,10 @@ fn main() -> ExitCode {
     };
     match act(rest) {
         Ok(did) => {
-            report::say(name, did);
+            // Nothing, where standard output belongs to a peer.
+            if !did.is_null() {
+                report::say(name, did);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
