@@ -17,3 +17,4 @@ mod loss;
 mod network;
 mod process;
 mod watch;
+mod wire;

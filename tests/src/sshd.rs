@@ -22,13 +22,16 @@ impl Sshd {
         let place = place.join("ssh");
         fs::create_dir(&place).context("cannot make a directory for sshd")?;
         for key in ["host", "client"] {
-            run(Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(place.join(key)))?;
+            run(Command::new("ssh-keygen")
+                .args(["-q", "-t", "ed25519", "-N", "", "-f"])
+                .arg(place.join(key)))?;
         }
         fs::copy(place.join("client.pub"), place.join("authorized"))?;
         let config = place.join("sshd_config");
         fs::write(&config, configuration(&place, ports))?;
         // sshd wants a directory in /run, which is nothing to leave behind: it gets a /run of its own.
-        let script = "mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && exec \"$(command -v sshd)\" \"$@\"";
+        let script =
+            "mount -t tmpfs tmpfs /run && mkdir -m 755 /run/sshd && exec \"$(command -v sshd)\" \"$@\"";
         let mut command = inside.command("unshare");
         command.args(["--mount", "sh", "-c", script, "sshd", "-D", "-e", "-f"]).arg(&config);
         let path = std::env::var("PATH").unwrap_or_default();
@@ -81,7 +84,8 @@ fn root_is_locked() -> bool {
 }
 
 fn run(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
+    let output =
+        command.output().with_context(|| format!("cannot run {}", command.get_program().display()))?;
     if !output.status.success() {
         bail!("{}: {}", command.get_program().display(), String::from_utf8_lossy(&output.stderr));
     }
@@ -100,7 +104,8 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let sshd = Sshd::start(place.path(), &world.peer, &[22, 443]).unwrap();
         let config = sshd.client("config", 443, "").unwrap();
-        let said = run(world.agent.command("ssh").arg("-F").arg(config).args(["h", "echo", "$SSH_CONNECTION"]));
+        let said =
+            run(world.agent.command("ssh").arg("-F").arg(config).args(["h", "echo", "$SSH_CONNECTION"]));
         assert!(said.unwrap().trim().ends_with(&format!("{PEER} 443")));
         let key = sshd.dropbear_key().unwrap();
         let mut client = world.agent.command("dbclient");

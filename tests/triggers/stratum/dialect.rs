@@ -69,8 +69,12 @@ macro_rules! blob {
 macro_rules! monero_job {
     () => {
         concat!(
-            r#"{"blob":""#, blob!(), r#"","job_id":"q7PLUPL25UV0z5Ij14IyMk8htXbj","target":"b88d0600","#,
-            r#""algo":"rx/0","height":3195600,"seed_hash":""#, hash!(), r#""}"#
+            r#"{"blob":""#,
+            blob!(),
+            r#"","job_id":"q7PLUPL25UV0z5Ij14IyMk8htXbj","target":"b88d0600","#,
+            r#""algo":"rx/0","height":3195600,"seed_hash":""#,
+            hash!(),
+            r#""}"#
         )
     };
 }

@@ -110,7 +110,9 @@ fn line(from: &mut impl BufRead) -> Result<Vec<u8>> {
 
 fn exactly(from: &mut impl BufRead, length: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![];
-    from.take(u64::try_from(length)?.min(LONGEST)).read_to_end(&mut bytes).context("cannot read from the peer")?;
+    from.take(u64::try_from(length)?.min(LONGEST))
+        .read_to_end(&mut bytes)
+        .context("cannot read from the peer")?;
     if bytes.len() != length {
         bail!("the peer ended within a message");
     }
