@@ -30,7 +30,10 @@ macro_rules! corpus {
     };
 }
 
-corpus! { cargo docker editor files git make npm pip profile pytest server shell sqlite ssh tmux training }
+corpus! {
+    cargo database docker editor files git https jsonrpc languageserver make notebook npm packages pip profile pytest server shell
+    sqlite ssh tmux training waitfor
+}
 
 enum Outcome {
     Quiet,

@@ -18,3 +18,4 @@ mod network;
 mod packet;
 mod process;
 mod watch;
+mod wire;

@@ -13,8 +13,10 @@ mod name;
 mod net;
 mod report;
 mod ring;
+mod stratum;
 mod transfer;
 mod unnamed;
+mod wire;
 
 use std::env;
 use std::ffi::OsString;
@@ -55,6 +57,13 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("bind-tcp", "ADDRESS", net::bind_tcp),
     Trigger("bind-udp", "ADDRESS", net::bind_udp),
     Trigger("listen-tcp", "ADDRESS", net::listen_tcp),
+    Trigger("pool", "ADDRESS [DIALECT…]", stratum::pool),
+    Trigger(
+        "miner",
+        "ADDRESS DIALECT [--split BYTES] [--late] [--socks PROXY | --connect PROXY] [--hold SECONDS]",
+        stratum::miner,
+    ),
+    Trigger("proxy", "ADDRESS [TARGET]", wire::proxy),
     Trigger("open-read", "PATH", file::open_read),
     Trigger("open-write", "PATH", file::open_write),
     Trigger("open-create", "PATH", file::open_create),
@@ -101,7 +110,10 @@ fn main() -> ExitCode {
     };
     match act(rest) {
         Ok(did) => {
-            report::say(name, did);
+            // Nothing, where standard output belongs to a peer.
+            if !did.is_null() {
+                report::say(name, did);
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {

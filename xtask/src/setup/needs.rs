@@ -57,9 +57,22 @@ const NEEDS: &[Need] = &[
     need(Purpose::Live, Sign::Package, "python3-pytest", "the benign agent runs tests"),
     need(Purpose::Live, Sign::Program("node"), "nodejs", "the benign agent installs a package"),
     need(Purpose::Live, Sign::Program("npm"), "npm", "the benign agent installs a package"),
-    need(Purpose::Live, Sign::Program("ip"), "iproute2", "loopback in network namespaces"),
+    need(Purpose::Live, Sign::Program("ip"), "iproute2", "network namespaces, and wires between them"),
+    need(Purpose::Live, Sign::Program("socat"), "socat", "echoes, relays and shells on the wire"),
+    need(Purpose::Live, Sign::Program("ncat"), "ncat", "shells on the wire, a proxy's client"),
+    need(Purpose::Live, Sign::Program("nc.traditional"), "netcat-traditional", "a shell that a socket feeds"),
+    need(Purpose::Live, Sign::Program("openssl"), "openssl", "certificates, TLS at both ends"),
+    need(Purpose::Live, Sign::Program("curl"), "curl", "the web as agents fetch it"),
+    need(Purpose::Live, Sign::Program("dnsmasq"), "dnsmasq-base", "a resolver for the agent under test"),
+    need(Purpose::Live, Sign::Program("dig"), "bind9-dnsutils", "asks a resolver"),
+    need(Purpose::Live, Sign::Program("dbclient"), "dropbear-bin", "a tunnel by another SSH client"),
+    need(Purpose::Live, Sign::Program("autossh"), "autossh", "a tunnel that is kept open"),
+    need(Purpose::Live, Sign::Program("sshuttle"), "sshuttle", "a tunnel for whole networks"),
+    need(Purpose::Live, Sign::Program("iptables"), "iptables", "sshuttle's way to catch connections"),
+    need(Purpose::Live, Sign::Program("rsync"), "rsync", "files over SSH, which is no tunnel"),
     need(Purpose::Bench, Sign::Program("bpftrace"), "bpftrace", "a peer"),
     need(Purpose::Bench, Sign::Program("auditctl"), "auditd", "a peer"),
+    need(Purpose::Bench, Sign::Program("iperf3"), "iperf3", "throughput that a payload sensor must not cost"),
 ];
 
 /// What is not there, of what these purposes need.
