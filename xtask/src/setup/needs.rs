@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Build,
     /// Live tests and the demo.
     Live,
+    /// Fuzzing.
+    Fuzz,
     /// The peers of the bench.
     Bench,
 }
@@ -58,6 +60,7 @@ const NEEDS: &[Need] = &[
     need(Purpose::Live, Sign::Program("node"), "nodejs", "the benign agent installs a package"),
     need(Purpose::Live, Sign::Program("npm"), "npm", "the benign agent installs a package"),
     need(Purpose::Live, Sign::Program("ip"), "iproute2", "loopback in network namespaces"),
+    need(Purpose::Fuzz, Sign::Program("g++"), "g++", "compiles libFuzzer"),
     need(Purpose::Bench, Sign::Program("bpftrace"), "bpftrace", "a peer"),
     need(Purpose::Bench, Sign::Program("auditctl"), "auditd", "a peer"),
 ];
