@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use crate::setup::{self, Purpose};
 use crate::shell::{cargo, output, run, step, succeeds};
-use crate::{docs, test};
+use crate::{docs, fuzz, test};
 
 /// Runs the command.
 pub(crate) fn main() -> Result<()> {
-    setup::ensure(&[Purpose::Build, Purpose::Live])?;
+    setup::ensure(&[Purpose::Build, Purpose::Live, Purpose::Fuzz])?;
     components()?;
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
     let mut lints = cargo(&["clippy", "--all-targets"])?;
@@ -18,7 +18,8 @@ pub(crate) fn main() -> Result<()> {
     lint_kernel_half()?;
     licences()?;
     docs::main(&docs::Arguments::check())?;
-    test::main(&test::Arguments::all())
+    test::main(&test::Arguments::all())?;
+    fuzz::main(&fuzz::Arguments::all())
 }
 
 /// rustfmt and clippy: a minimal rustup profile lacks them.

@@ -1,10 +1,11 @@
-//! Everything that is done to the project, one file a command: `cargo xtask setup|build|test|demo|bench|docs|ci`.
+//! Everything that is done to the project, one file a command: `cargo xtask setup|build|test|fuzz|demo|bench|docs|ci`.
 
 mod bench;
 mod build;
 mod ci;
 mod demo;
 mod docs;
+mod fuzz;
 mod interrupt;
 mod live;
 mod place;
@@ -37,13 +38,15 @@ enum Task {
     /// What cargo calls for each test binary when we are not root.
     #[command(hide = true)]
     RunTest(test::Binary),
+    /// Try hostile bytes, guided by coverage, on every parser of bytes from kernel and network.
+    Fuzz(fuzz::Arguments),
     /// Watch a live agent that misbehaves beside one that works.
     Demo(demo::Arguments),
     /// Measure the cost of watching, as ratios, beside other tools.
     Bench(bench::Arguments),
     /// Write the generated documents.
     Docs(docs::Arguments),
-    /// What must hold before a change goes in: format, lints, documents, licences, tests.
+    /// What must hold before a change goes in: format, lints, documents, licences, tests, fuzzing.
     Ci,
 }
 
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Task::Build => build::main(),
         Task::Test(arguments) => test::main(&arguments),
         Task::RunTest(arguments) => test::run_one(&arguments),
+        Task::Fuzz(arguments) => fuzz::main(&arguments),
         Task::Demo(arguments) => demo::main(&arguments),
         Task::Bench(arguments) => bench::main(&arguments),
         Task::Docs(arguments) => docs::main(&arguments),

@@ -155,7 +155,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     noise::PROTOCOL,
 ];
 
-/// What each protocol looks like on the wire.
+/// What each protocol looks like on the wire, over TCP.
 pub fn samples() -> impl Iterator<Item = &'static Sample> {
     [
         stratum::SAMPLES,
@@ -170,6 +170,11 @@ pub fn samples() -> impl Iterator<Item = &'static Sample> {
     ]
     .into_iter()
     .flatten()
+}
+
+/// What protocols over UDP look like on the wire.
+pub fn datagrams() -> impl Iterator<Item = &'static Sample> {
+    [dns::DATAGRAMS, tunnel::DATAGRAMS].into_iter().flatten()
 }
 
 /// What a prefix is, by the first parser that says yes.

@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Build,
     /// Live tests and the demo.
     Live,
+    /// Fuzzing.
+    Fuzz,
     /// The peers of the bench.
     Bench,
 }
@@ -70,9 +72,9 @@ const NEEDS: &[Need] = &[
     need(Purpose::Live, Sign::Program("sshuttle"), "sshuttle", "a tunnel for whole networks"),
     need(Purpose::Live, Sign::Program("iptables"), "iptables", "sshuttle's way to catch connections"),
     need(Purpose::Live, Sign::Program("rsync"), "rsync", "files over SSH, which is no tunnel"),
+    need(Purpose::Fuzz, Sign::Program("g++"), "g++", "compiles libFuzzer"),
     need(Purpose::Bench, Sign::Program("bpftrace"), "bpftrace", "a peer"),
     need(Purpose::Bench, Sign::Program("auditctl"), "auditd", "a peer"),
-    need(Purpose::Bench, Sign::Program("iperf3"), "iperf3", "throughput that a payload sensor must not cost"),
 ];
 
 /// What is not there, of what these purposes need.

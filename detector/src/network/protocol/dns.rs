@@ -15,7 +15,7 @@ mod words;
 use message::Parsed;
 
 pub(super) const PROTOCOL: Protocol = Protocol { application: Application::Dns, marks: MARKS, recognise };
-pub(super) use samples::SAMPLES;
+pub(super) use samples::{DATAGRAMS, SAMPLES};
 
 /// What the kernel half hands over, the size that DNS Flag Day 2020 recommends for datagrams.
 const BYTES: u16 = 1232;

@@ -128,12 +128,8 @@ fn request(rest: &[u8]) -> Read {
         Some(_) => return Read::Foreign,
         None => None,
     };
-    match read {
-        // An address has no shape of its own; more bytes behind one are not what a client sends.
-        Some(target) if reader.0.is_empty() => Read::Whole(Some(target)),
-        Some(_) => Read::Foreign,
-        None => Read::Short,
-    }
+    // Data may follow in the same segment, sent before the proxy consents.
+    read.map_or(Read::Short, |target| Read::Whole(Some(target)))
 }
 
 /// Behind the version byte: command, port, address, user id, and for 4a a name.
@@ -165,7 +161,9 @@ fn version4(rest: &[u8]) -> Read {
     } else {
         SocketAddr::from((address, port)).to_string()
     };
-    if reader.0.is_empty() { Read::Whole(Some(target)) } else { Read::Foreign }
+    // Without a name there is too little shape to tell a request from other bytes, unless it stands alone.
+    let has_shape = is_4a || !user.is_empty();
+    if has_shape || reader.0.is_empty() { Read::Whole(Some(target)) } else { Read::Foreign }
 }
 
 /// The bytes before the next zero, which is passed over; `Err` with all where none is.
@@ -258,12 +256,22 @@ mod tests {
                 b"\x04\x03\x0d\x05\xc0\x00\x02\x01\x00",
                 b"\x04\x01\x0d\x05\x00\x00\x00\x00\x00",
                 b"\x04\x01\x0d\x05\xc0\x00\x02\x01\x07\x00",
-                b"\x04\x01\x0d\x05\xc0\x00\x02\x01\x00more",
                 b"\x04\x00\x00\x00\x00\x00",
                 b"\x10\x0c\x00\x04MQTT",
             ],
         );
         check::foreign(&PROTOCOL, Transport::Udp, &[SAMPLES[1].bytes]);
+    }
+
+    #[test]
+    fn data_sent_with_a_request_does_not_hide_it() {
+        for sample in SAMPLES.iter().filter(|sample| sample.name.starts_with("a request")) {
+            let more = [sample.bytes, b"data"].concat();
+            let found = check::fields(&PROTOCOL, Transport::Tcp, &more);
+            assert_eq!(found, check::fields(&PROTOCOL, Transport::Tcp, sample.bytes), "{}", sample.name);
+        }
+        let bare = check::prefix(Transport::Tcp, b"\x04\x01\x0d\x05\xc0\x00\x02\x01\x00data");
+        assert_eq!((PROTOCOL.recognise)(&bare), Verdict::No);
     }
 
     #[test]

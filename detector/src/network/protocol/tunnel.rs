@@ -17,7 +17,7 @@ mod websocket;
 mod wireguard;
 
 pub use proxy_header::behind_proxy_header;
-pub(super) use samples::SAMPLES;
+pub(super) use samples::{DATAGRAMS, SAMPLES};
 
 pub(super) const PROTOCOL: Protocol = Protocol { application: Application::Tunnel, marks: MARKS, recognise };
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::check;
-use super::samples::{ANSWER, DATAGRAMS};
+use super::samples::ANSWER;
 use super::*;
 
 #[test]

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use super::super::check;
-use super::samples::DATAGRAMS;
 use super::*;
 
 #[test]
