@@ -55,7 +55,7 @@ const MARKS: &[Mark] = &[
     mark(Transport::Tcp, r"\x00[\x00\x01]\x00\x01\x00\x00\x00\x01", 256, 2),
     mark(Transport::Tcp, r"\x17\x16\x03[\x00-\x04]..\x01", 16, 0),
     mark(Transport::Tcp, r#"\{"(?:Hello|Accept|Authenticate|C(?:hallenge|onnection))":"#, 256, 0),
-    mark(Transport::Tcp, r"[\x00\x01]\x00\x00\x00[\x00\x01]", 64, 0),
+    mark(Transport::Tcp, r"[\x00\x01]\x00\x00\x00\x01", 64, 0),
     mark(Transport::Tcp, r#"..\x00{6}\{"T"#, 256, 0),
     // A WebSocket's binary message: a server's, and a client's, which is masked.
     mark(Transport::Tcp, r"\x82(?:[\x04-\x7d]SSH-|[\x84-\xfd])", 64, 0),

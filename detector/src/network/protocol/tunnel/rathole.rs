@@ -1,5 +1,6 @@
 //! rathole without TLS or Noise: `Hello` as bincode writes it (rapiz1/rathole src/protocol.rs): which channel in
-//! four bytes, version 0 or 1, a SHA-256 digest or nonce. Nothing else is sent before the other side answers.
+//! four bytes, version 1, a SHA-256 digest or nonce. Nothing else is sent before the other side answers. Version 0
+//! was spoken by its first releases only, and looks like a method frame of AMQP.
 
 use super::super::reader::may_start_with;
 use super::{Answer, Prefix, either, is_mixed};
@@ -10,9 +11,7 @@ const DIFFERENT: usize = 20;
 
 pub(super) fn recognise(prefix: &Prefix<'_>) -> Answer {
     let bytes = prefix.bytes;
-    let fits = [b"\0\0\0\0\0", b"\0\0\0\0\x01", b"\x01\0\0\0\0", b"\x01\0\0\0\x01"]
-        .iter()
-        .any(|start| may_start_with(bytes, *start));
+    let fits = [b"\0\0\0\0\x01", b"\x01\0\0\0\x01"].iter().any(|start| may_start_with(bytes, *start));
     match bytes.len() {
         _ if !fits => Answer::No,
         ..LENGTH => Answer::More,
