@@ -177,7 +177,6 @@ mod tests {
     use super::super::world::{SECOND, World, at, field, flow};
     use super::*;
     use crate::network::Names;
-    use crate::process::ProcessTable;
 
     const REMOTE: &str = "203.0.113.9:4444";
 
@@ -238,7 +237,7 @@ mod tests {
         let mut analysis = ShellSocket::default();
         let names = Names::default();
         world.fork(1, 2);
-        let table = std::mem::replace(&mut world.table, ProcessTable::default());
+        let table = std::mem::take(&mut world.table);
         let around = Around { table: &table, names: &names, now: Nanos(SECOND) };
         for cookie in 0..1_000_000 {
             let connect = EventKind::Connect(flow(cookie, REMOTE));
