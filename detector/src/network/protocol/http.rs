@@ -100,7 +100,7 @@ fn long_request(head: &[u8]) -> Verdict {
 fn asked(request: &Request<'_, '_>) -> Found {
     let target = conceal::target(request.path.unwrap_or_default());
     let host = header(request.headers, "host")
-        .map(|value| value.into_string())
+        .map(str::into_string)
         .filter(|host| !host.is_empty())
         .or_else(|| authority(&target, request.method == Some("CONNECT")));
     let mut fields = vec![("HttpMethod", Value::from(request.method.unwrap_or_default()))];

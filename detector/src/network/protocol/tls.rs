@@ -85,7 +85,7 @@ fn handshake(mut bytes: &[u8]) -> Handshake {
             [] | [1] | [1, 0] | [1, 0, _] | [1, 0, _, _] | [1, 0, _, _, 3] => {}
             [1, 0, high, low, 3, 0..=4, ..] => {
                 let end = 4 + usize::from(u16::from_be_bytes([high, low]));
-                if end < 4 + hello::SHORTEST || end > LONGEST_HELLO {
+                if !(4 + hello::SHORTEST..=LONGEST_HELLO).contains(&end) {
                     return Handshake::Foreign;
                 }
                 if message.len() >= end {
