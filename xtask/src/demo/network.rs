@@ -4,7 +4,7 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -88,7 +88,7 @@ impl Network {
         ];
         for (name, side, port, command) in servers {
             let log = scratch.join(format!("{name}.log"));
-            let mut server = Guarded::start(name, &mut side.inside(&command), &log)?;
+            let mut server = Guarded::start(name, side.inside(&command).stdout(Stdio::null()), &log)?;
             side.until_listening(port, &mut server)?;
             self.servers.push(server);
         }
