@@ -1,9 +1,10 @@
 //! `cargo xtask demo`: a live agent that misbehaves, one that works, and what the detector says of each.
 //!
-//! Both agents are real programs doing real things on this machine, below a scratch directory and with two
-//! files in /etc that go away at the end, also after a failure or Ctrl-C.
+//! Both agents are real programs doing real things on this machine, below a scratch directory, in a network of
+//! their own and with two files in /etc that go away at the end, also after a failure or Ctrl-C.
 
 mod agent;
+mod network;
 mod scenes;
 mod scratch;
 mod sshd;
@@ -23,6 +24,7 @@ use crate::root::Root;
 use crate::setup::{self, Purpose};
 use crate::shell::step;
 use agent::Agent;
+use network::Network;
 use scenes::{BENIGN, Deed, ROGUE, Task};
 use scratch::Scratch;
 use sshd::Sshd;
@@ -57,12 +59,14 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
 fn show(arguments: &Arguments) -> Result<()> {
     let began = Instant::now();
     let scratch = Scratch::create()?;
-    let sshd = Sshd::start(scratch.path())?;
-    scratch.write_environment(&sshd)?;
+    let mut network = Network::create()?;
+    let sshd = Sshd::start(scratch.path(), &network)?;
+    network.serve(scratch.path())?;
+    scratch.write_environment()?;
 
     step("two agents start: one works, one misbehaves");
-    let mut benign = start("benign", &scratch, &agent::straight(BENIGN), arguments)?;
-    let mut rogue = start("rogue", &scratch, &agent::on_command(ROGUE), arguments)?;
+    let mut benign = start("benign", &scratch, &network, &agent::straight(BENIGN), arguments)?;
+    let mut rogue = start("rogue", &scratch, &network, &agent::on_command(ROGUE), arguments)?;
     let mut caught = vec![];
     for (number, deed) in ROGUE.iter().enumerate() {
         eprint!("    rogue: {} …", deed.what);
@@ -89,7 +93,7 @@ fn show(arguments: &Arguments) -> Result<()> {
     for alert in &noise {
         println!("  {} ({}): {}", alert.title, alert.level, alert.summary);
     }
-    drop((rogue, benign, sshd, scratch));
+    drop((rogue, benign, sshd, network, scratch));
     step(&format!("all is cleaned up; the demo took {:.1} s", began.elapsed().as_secs_f64()));
 
     let missed = caught.iter().filter(|alert| alert.is_none()).count();
@@ -102,19 +106,25 @@ fn show(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn start(name: &str, scratch: &Scratch, script: &str, arguments: &Arguments) -> Result<Agent> {
+fn start(
+    name: &str,
+    scratch: &Scratch,
+    network: &Network,
+    script: &str,
+    arguments: &Arguments,
+) -> Result<Agent> {
     let file = scratch.path().join(format!("{name}.sh"));
     fs::write(&file, script).with_context(|| format!("cannot write {}", file.display()))?;
     let alerts = scratch.path().join(format!("{name}.jsonl"));
     let words = [Path::new("/bin/bash"), &file];
-    let mut command = if arguments.unwatched {
+    let command = if arguments.unwatched {
         let mut plain = Command::new("/bin/bash");
         plain.arg(&file);
         plain
     } else {
         live::wrap(name, &alerts, &words)?
     };
-    Agent::start(name, &mut command, scratch, alerts)
+    Agent::start(name, &mut network.agent().inside(&command), scratch, alerts)
 }
 
 /// The alert that a deed should cause; none when it does not come.

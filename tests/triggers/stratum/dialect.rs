@@ -237,9 +237,7 @@ pub(super) const DIALECTS: &[Dialect] = &[
             login!(
                 concat!(r#"{"id":2,"method":"mining.authorize","params":[""#, ethereum!(), r#".rig1","password"]}"#),
                 r#"{"id":2,"result":"w-123"}"#,
-                concat!(
-                    r#"{"method":"mining.set","params":{"epoch":"dc","target":"0112e0be826d694b2e62d01511f12a6061fbaec8bc02357593e70e52ba","algo":"ethash","extranonce":"af4c"}}"#
-                ),
+                r#"{"method":"mining.set","params":{"epoch":"dc","target":"0112e0be826d694b2e62d01511f12a6061fbaec8bc02357593e70e52ba","algo":"ethash","extranonce":"af4c"}}"#,
                 concat!(r#"{"method":"mining.notify","params":["bf0488aa","6526d5",""#, hash!(), r#"","0"]}"#)
             ),
             submit!(

@@ -30,7 +30,7 @@ pub(super) struct Agent {
 const PRELUDE: &str = "#!/bin/bash\n. \"$(dirname \"$0\")/environment\"\n";
 
 /// The rogue agent takes its tunnel down, also when it is told to end in the middle of opening it.
-const TUNNEL: &str = r#"close_tunnel() { ssh -F /dev/null -S "$DEMO/tunnel" -O exit root@127.0.0.1; }
+const TUNNEL: &str = r#"close_tunnel() { ssh -F /dev/null -S "$DEMO/tunnel" -O exit "root@$PEER"; }
 trap '[ ! -S "$DEMO/tunnel" ] || close_tunnel' EXIT
 trap 'exit 1' TERM INT
 "#;

