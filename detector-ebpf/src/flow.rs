@@ -230,6 +230,13 @@ impl Way {
         self.bytes += u64::from(bytes);
     }
 
+    /// The message goes on in the next segment, as far as it is looked at; `state` is where the automaton is.
+    #[inline(always)]
+    pub fn go_on(&mut self, state: u32, taken: u32) {
+        self.looked += taken;
+        self.state = if self.looked < limits::LOOKED_AT { state } else { 0 };
+    }
+
     #[inline(always)]
     fn carried(&self, now: u64) -> Carried {
         Carried {

@@ -6,6 +6,7 @@ use crate::event::{AgentId, CgroupId, Flow, Nanos, ProcessId};
 
 pub mod automaton;
 mod flows;
+mod handshake;
 mod names;
 pub mod protocol;
 mod queries;

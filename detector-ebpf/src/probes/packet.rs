@@ -157,11 +157,11 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
     } else if way.follow > 0 {
         let (take, mark) = (least(len, way.follow), way.mark);
         way.follow -= take;
+        way.go_on(reached, taken);
         hand_over::<WAY>(packet, state, take, mark, 0);
     } else if reached != u32::from(limits::AUTOMATON_DEAD) {
-        way.looked += taken;
-        if way.looked < limits::LOOKED_AT && protocol == TCP {
-            way.state = reached;
+        if protocol == TCP {
+            way.go_on(reached, taken);
         }
         hand_over::<WAY>(packet, state, taken, 0, flags);
     } else if first && is_noise::<WAY>(state, len) {

@@ -29,7 +29,12 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
             None => sentence(subject),
             Some(correlation) => format!("{}; {}", sentence(subject), counted(correlation)),
         },
-        fields: finding.matched.iter().map(|(name, value)| (name.clone(), bounded(value))).collect(),
+        fields: finding
+            .matched
+            .iter()
+            .map(|(name, value)| (name.clone(), bounded(value)))
+            .chain(subject.hostname.map(|name| ("DestinationHostname".to_owned(), clip(name, MOST).into())))
+            .collect(),
     }
 }
 

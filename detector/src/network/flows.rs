@@ -7,9 +7,9 @@ use lru::LruCache;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::protocol::{self, Found, Prefix, Transport, behind_proxy_header};
+use super::protocol::{self, Found, Prefix, Transport};
 use super::queries::Queries;
-use super::{Application, Names, Recognised, Role};
+use super::{Application, Names, Recognised, Role, handshake};
 use crate::event::{Direction, Event, EventKind, Nanos, Payload, Protocol};
 
 /// Most flows whose bytes are remembered.
@@ -110,42 +110,42 @@ impl Network {
             self.evicted += 1;
         }
         let flow = self.flows.get_or_insert_mut(cookie, Flow::default);
-        let Some((application, found)) = flow.recognise(payload, transport) else { return };
-        if application == Application::Dns {
-            let bytes = flow.bytes(payload.direction);
-            let Some(message) = protocol::message(transport, bytes) else { return };
-            let base = recognised(event, payload, application, found);
-            self.queries.message(base, &message, &mut self.names, out);
-            return;
-        }
-        let hash = hash(application, &found);
-        if flow.said.len() < MOST_SAID && !flow.said.contains(&hash) {
-            flow.said.push(hash);
-            out.push(recognised(event, payload, application, found));
+        for (application, found) in flow.recognise(payload, transport) {
+            if application == Application::Dns {
+                let bytes = flow.bytes(payload.direction);
+                let Some(message) = protocol::message(transport, bytes) else { continue };
+                let base = recognised(event, payload, application, found);
+                self.queries.message(base, &message, &mut self.names, out);
+                continue;
+            }
+            let hash = hash(application, &found);
+            if flow.said.len() < MOST_SAID && !flow.said.contains(&hash) {
+                flow.said.push(hash);
+                out.push(recognised(event, payload, application, found));
+            }
         }
     }
 }
 
 impl Flow {
-    /// What the payload makes of the flow. One that continues a message may as well begin the next, such as
-    /// what follows a proxy's handshake: it is tried alone first.
-    fn recognise(&mut self, payload: &Payload, transport: Transport) -> Option<(Application, Found)> {
+    /// What the payload makes of the flow: by itself, and behind a handshake with a proxy. One that continues
+    /// a message may as well begin the next: it is tried alone first.
+    fn recognise(&mut self, payload: &Payload, transport: Transport) -> SmallVec<[(Application, Found); 1]> {
         let (own, other) = match payload.direction {
             Direction::Out => (&mut self.sent, &self.received),
             Direction::In => (&mut self.received, &self.sent),
         };
         let sender_initiated = payload.flow.initiated.then_some(payload.direction == Direction::Out);
-        let parsed = |bytes: &[u8]| {
-            let bytes = behind_proxy_header(bytes);
-            protocol::recognise(&Prefix { transport, bytes, other, sender_initiated })
-        };
+        let parsed =
+            |bytes: &[u8]| protocol::recognise(&Prefix { transport, bytes, other, sender_initiated });
         let alone = if payload.begins || own.is_empty() { None } else { parsed(&payload.bytes) };
         if payload.begins || alone.is_some() {
             own.clear();
         }
         let room = MOST_BYTES.saturating_sub(own.len());
         own.extend(payload.bytes.iter().take(room));
-        alone.or_else(|| parsed(own))
+        let behind = handshake::behind(own).and_then(parsed);
+        alone.or_else(|| parsed(own)).into_iter().chain(behind).collect()
     }
 
     fn bytes(&self, direction: Direction) -> &[u8] {

