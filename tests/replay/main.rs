@@ -170,9 +170,11 @@ fn mining() {
             high mining/miner_name.yml 47eaa099: /opt/bin/xmrig ran under the name of a cryptocurrency miner: xmrig --version
             high mining/miner_command_line.yml 59ba1b0d: /tmp/python3 was given the command line of a cryptocurrency miner: ./python3 -o stratum+tcp://pool.example:14444 -u wallet --donate-level 1
             informational mining/pool_port.yml 68b4aef7: /tmp/python3 connected to 203.0.113.7:14444, a port that mining pools use
+            informational network/unresolved_public_address.yml 7aa80d6c: /tmp/python3 connected to 203.0.113.7:14444, for which no name was asked
             critical mining/miner_connected.yml 142c8364: /tmp/python3 has the command line of a miner and connected to 203.0.113.7:14444
             low mining/miner_command_line_in_script.yml 5d32fe61: /bin/dash was given a script with arguments of a cryptocurrency miner
             informational mining/pool_port.yml 68b4aef7: /usr/bin/python3 connected to 203.0.113.7:14444, a port that mining pools use
+            informational network/unresolved_public_address.yml 7aa80d6c: /usr/bin/python3 connected to 203.0.113.7:14444, for which no name was asked
             high mining/msr_writes.yml 9a1e40b4: /usr/sbin/modprobe opened the registers of the processor for writing: modprobe msr allow_writes=on
         "#]]);
 }
@@ -223,7 +225,7 @@ fn network() {
             high network/ssh_reverse_tunnel.yml a930d55d: /usr/bin/ssh opened a reverse SSH tunnel to user@203.0.113.9: 2222:localhost:22
             medium network/ssh_forward.yml 43f2f193: /usr/bin/ssh forwards through SSH to bastion.example: 8080:db:5432
             low network/ssh_stdio_forward.yml 990d3cd8: /usr/bin/ssh reaches inner:22 through jump.example
-            high network/shell_connects.yml e07cb579: The shell /usr/bin/bash connected to 203.0.113.9:443
+            low network/shell_connects.yml e07cb579: The shell /usr/bin/bash connected to 203.0.113.9:443
             low network/shell_connects_here.yml 78f6d824: The shell /usr/bin/bash connected to this machine, port 5432
             medium network/listener.yml 1dcd327f: /usr/bin/nc listens on 0.0.0.0:4444, open to other machines
             informational network/listener_here.yml 9672be1a: /usr/bin/python3 listens on 127.0.0.1:8000, for this machine only
