@@ -1,5 +1,5 @@
 # pip and npm download from an index of this machine over HTTP.
-/usr/bin/python3 -c 'import venv, pip, setuptools, wheel' 2> /dev/null || { echo "no venv, pip, setuptools or wheel"; exit 77; }
+/usr/bin/python3 -c 'import setuptools, venv, pip, wheel' 2> /dev/null || { echo "no venv, pip, setuptools or wheel"; exit 77; }
 mkdir -p package/tiny_package index/simple/tiny-package
 printf 'from setuptools import setup\nsetup(name="tiny-package", version="1.0", packages=["tiny_package"])\n' > package/setup.py
 echo 'ANSWER = 42' > package/tiny_package/__init__.py

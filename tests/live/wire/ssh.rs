@@ -34,7 +34,7 @@ fn forwards(
         sshd.client("config", 22, more).unwrap();
         let program = if client == "ssh" { client } else { "./backup-agent" };
         let words = if by_words { format!("-N {option} {spec}") } else { String::new() };
-        let run = stage.start(&format!("{program} -F ssh/config {} h &\nuntil_done", words));
+        let run = stage.start(&format!("{program} -F ssh/config {words} h &\nuntil_done"));
         ready(&stage);
         assert_eq!(through(&stage), "through\n", "{client} {option}, by words: {by_words}\n{}", run.log());
         let alert = run.alert(rule);
