@@ -193,7 +193,10 @@ impl Outcome {
         let failure = (!is_well).then(|| {
             let lines: Vec<&str> =
                 said.lines().filter(|line| !line.starts_with('#') && !line.starts_with("stat::")).collect();
-            lines.get(lines.len().saturating_sub(40)..).unwrap_or_default().join("\n")
+            // From the panic on, if that is what it was.
+            let panic = lines.iter().position(|line| line.contains(" panicked at "));
+            let from = panic.unwrap_or_else(|| lines.len().saturating_sub(40));
+            lines.get(from..).unwrap_or_default().join("\n")
         });
         Self { target, executions, coverage, corpus, failure }
     }

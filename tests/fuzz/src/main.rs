@@ -60,7 +60,7 @@ fuzz_target!(
 );
 
 fn targets() -> impl Iterator<Item = Target> {
-    wire::targets().chain([decoder::target()])
+    wire::targets().chain(decoder::targets())
 }
 
 fn write_seeds(directory: &Path) {
