@@ -1,15 +1,14 @@
-//! What is known of each watched socket, kept with the socket itself: who owns it, what it carried.
+//! What is known of each watched socket that carried bytes, kept with the socket itself.
 //!
 //! Socket storage (5.2) is freed with its socket and cannot be evicted by other flows. To make one costs a
-//! microsecond, so a socket gets it with the first bytes that it carries, or when it is bound: an accepted
-//! socket has a copy of its listener's. Who asked for a connection is remembered by userspace, by the cookie
-//! that its connect was reported with.
+//! microsecond, so a socket gets it with the first bytes that it carries. Who asked for a connection, or
+//! listens for it, is remembered by userspace.
 
 use core::ffi::c_void;
 use core::ptr;
 
 use aya_ebpf::bindings::bpf_map_type::BPF_MAP_TYPE_SK_STORAGE;
-use aya_ebpf::bindings::{BPF_F_CLONE, BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE};
+use aya_ebpf::bindings::{BPF_F_NO_PREALLOC, BPF_SK_STORAGE_GET_F_CREATE};
 use aya_ebpf::helpers::generated;
 use aya_ebpf::macros::btf_map;
 use detector_common::limits;
@@ -19,9 +18,9 @@ use crate::kernel::Word;
 use crate::output::{self, Lane};
 use crate::scope::Actor;
 
-const FLAGS: usize = (BPF_F_NO_PREALLOC | BPF_F_CLONE) as usize;
+const FLAGS: usize = BPF_F_NO_PREALLOC as usize;
 
-/// A map definition in BTF; aya-ebpf's own `SkStorage` does not clone at accept.
+/// A map definition in BTF; aya-ebpf's own `SkStorage` takes the contexts of connects only.
 #[repr(C)]
 struct Storage {
     r#type: *const [i32; BPF_MAP_TYPE_SK_STORAGE as usize],
@@ -52,8 +51,6 @@ pub struct State {
     pub opened: u64,
     /// When it was last reported.
     pub reported: u64,
-    /// Cookie of its network namespace.
-    pub netns: u64,
     /// Control group that it was made in.
     pub cgroup: u64,
     /// Owner; 0 where not known.
@@ -122,18 +119,8 @@ pub const SENT: usize = 0;
 /// Received: the second.
 pub const RECEIVED: usize = 1;
 
-/// Says whose the socket of a program's context is. `sock` is what the verifier takes for a socket: the
-/// context of socket programs, the `sk` of others.
-#[inline(always)]
-pub fn own(sock: *mut c_void, actor: &Actor, netns: u64) {
-    let Some(state) = known_or_new(sock) else { return };
-    state.owned_by(actor);
-    state.agent = actor.agent;
-    state.cgroup = actor.cgroup;
-    state.netns = netns;
-}
-
-/// What is known of a socket.
+/// What is known of a socket. `sock` is what the verifier takes for one: the context of socket programs, the
+/// `sk` of others.
 #[inline(always)]
 pub fn known(sock: *mut c_void) -> Option<&'static mut State> {
     get(sock, 0)
@@ -182,7 +169,7 @@ impl State {
             protocol: self.protocol,
             errno: 0,
             pad: 0,
-            netns: self.netns,
+            netns: 0,
         }
     }
 

@@ -87,6 +87,8 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
+    Trigger("bench-service", "", transfer::service),
+    Trigger("bench-connect-to", "COUNT ADDRESS", transfer::connect_to),
     Trigger("bench-transfer", "MEBIBYTES", transfer::stream),
     Trigger("bench-exchange", "COUNT", transfer::exchange),
     Trigger("bench-stratum", "", transfer::stratum),

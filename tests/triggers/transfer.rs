@@ -1,7 +1,7 @@
 //! Traffic on loopback whose time `cargo xtask bench` compares: one long stream, many short exchanges.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,30 @@ pub(crate) fn exchange(words: Words<'_>) -> Result<Value> {
         far.read_exact(&mut got)?;
         far.write_all(&got)?;
         near.read_exact(&mut got)?;
+        Ok(())
+    })
+}
+
+/// Accepts connections on loopback and resets each at once, until it is killed; says where first.
+pub(crate) fn service(_: Words<'_>) -> Result<Value> {
+    let listener = listener()?;
+    println!("{}", json!({ "address": listener.local_addr()?.to_string() }));
+    loop {
+        let (far, _) = listener.accept()?;
+        rustix::net::sockopt::set_socket_linger(&far, Some(Duration::ZERO))?;
+    }
+}
+
+/// Connects to a service and waits until it hangs up, again and again.
+pub(crate) fn connect_to(words: Words<'_>) -> Result<Value> {
+    let address: SocketAddr = parsed(words, 1)?;
+    timed(words, || {
+        // The reset that ends each of them may come before the connect returns.
+        match TcpStream::connect(address) {
+            Ok(mut near) => _ = near.read(&mut [0]),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(error).context("connect"),
+        }
         Ok(())
     })
 }

@@ -11,7 +11,6 @@ use aya_ebpf::macros::cgroup_sock;
 use aya_ebpf::programs::SockContext;
 use detector_common::wire::{Kind, Socket};
 
-use crate::flow;
 use crate::kernel::{AF_INET, AF_INET6, context_address, context_word, cookie, netns, widen};
 use crate::output::{self, Lane};
 use crate::scope;
@@ -39,7 +38,6 @@ fn report(ctx: &SockContext, family: u16, local: [u8; 16]) {
     let protocol = context_word(ctx.sock, offset_of!(bpf_sock, protocol)) as u16;
     let cookie = cookie(ctx.sock);
     let netns = netns(ctx.sock);
-    flow::own(ctx.sock.cast(), &actor, netns);
     let body = Socket { cookie, local, local_port, family, protocol, netns, ..Socket::default() };
     output::emit(Lane::Bulk, Kind::Bind, &actor, 0, body);
 }

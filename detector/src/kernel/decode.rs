@@ -22,6 +22,8 @@ pub use path::Resolver;
 
 /// Most execs whose chunks wait for their record.
 const PENDING: usize = 1024;
+/// Most listeners and bound sockets whose owner is remembered.
+const LISTENERS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// Most sockets whose owner is remembered.
 const SOCKETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 const AF_INET6: u16 = 10;
@@ -32,6 +34,7 @@ pub struct Decoder {
     clock: u64,
     pending: HashMap<(u32, u64), Chunks>,
     sockets: LruCache<u64, Asked>,
+    listeners: LruCache<(AgentId, Protocol, u16), Asked>,
     resolver: Resolver,
     malformed: u64,
 }
@@ -59,6 +62,7 @@ impl Decoder {
             clock,
             pending: HashMap::new(),
             sockets: LruCache::new(SOCKETS),
+            listeners: LruCache::new(LISTENERS),
             resolver: Resolver::default(),
             malformed: 0,
         }
@@ -141,26 +145,26 @@ impl Decoder {
         }))
     }
 
-    /// Puts right who acts, for what happens to a socket later: whoever asked for its connection owns that.
-    /// To be called in the order of time, which is not that of the rings.
+    /// Puts right who acts, for what happens to a socket later: that belongs to whoever asked for its
+    /// connection or listens at its port. To be called in the order of time, which is not that of the rings.
     pub fn settle(&mut self, event: &mut Event) {
-        let Event { kind, process, thread, uid, .. } = event;
-        if let EventKind::Connect(flow) | EventKind::Send(flow) = kind {
-            let asked = Asked { process: *process, thread: *thread, uid: *uid, netns: flow.netns };
-            self.sockets.put(flow.cookie, asked);
-            return;
-        }
+        let Event { kind, process, thread, uid, agent, .. } = event;
+        let asked = |netns| Asked { process: *process, thread: *thread, uid: *uid, netns };
         let (flow, is_last) = match kind {
+            EventKind::Connect(flow) | EventKind::Send(flow) => {
+                self.sockets.put(flow.cookie, asked(flow.netns));
+                return;
+            }
+            EventKind::Listen(at) | EventKind::Bind(at) => {
+                self.listeners.put((*agent, at.protocol, at.local.port()), asked(NetnsId::default()));
+                return;
+            }
             EventKind::ConnectResult(result) => (&mut result.flow, result.errno != 0),
             EventKind::Payload(payload) => (&mut payload.flow, false),
             EventKind::FlowStats(stats) => (&mut stats.flow, stats.closed),
             EventKind::Exec(_)
             | EventKind::Fork(_)
             | EventKind::Exit(_)
-            | EventKind::Connect(_)
-            | EventKind::Send(_)
-            | EventKind::Bind(_)
-            | EventKind::Listen(_)
             | EventKind::File(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
@@ -168,10 +172,17 @@ impl Decoder {
             | EventKind::CgroupRemove(_)
             | EventKind::Lost(_) => return,
         };
-        let Some(asked) = self.sockets.get(&flow.cookie).copied() else { return };
-        (*process, *thread, *uid) = (asked.process, asked.thread, asked.uid);
-        flow.initiated = true;
-        flow.netns = asked.netns;
+        let asked = if let Some(asked) = self.sockets.get(&flow.cookie).copied() {
+            flow.initiated = true;
+            flow.netns = asked.netns;
+            Some(asked)
+        } else {
+            let port = flow.local.map_or(0, |local| local.port());
+            self.listeners.get(&(*agent, flow.protocol, port)).copied()
+        };
+        if let Some(asked) = asked {
+            (*process, *thread, *uid) = (asked.process, asked.thread, asked.uid);
+        }
         if is_last {
             self.sockets.pop(&flow.cookie);
         }

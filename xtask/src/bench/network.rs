@@ -1,9 +1,11 @@
 //! What looking at the wire costs: throughput, short connects, exchanges; and how soon mining is told.
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use serde_json::Value;
 
 use super::daemon::ratio;
 use super::stage::Stage;
@@ -21,11 +23,12 @@ enum Goal {
     None,
 }
 
-/// Name, words for detector-trigger, goal.
-const WORKLOADS: &[(&str, [&str; 2], Goal)] = &[
-    ("loopback transfer, throughput watched", ["bench-transfer", "4096"], Goal::Throughput(0.95)),
-    ("50,000 short connects, watched", ["bench-connect", "50000"], Goal::Time(1.10)),
-    ("20,000 connects with an exchange each, watched", ["bench-exchange", "20000"], Goal::None),
+/// Name, words for detector-trigger, goal. `SERVICE` is the address of a service that nobody watches.
+const WORKLOADS: &[(&str, &[&str], Goal)] = &[
+    ("loopback transfer, both ends watched, throughput", &["bench-transfer", "4096"], Goal::Throughput(0.95)),
+    ("50,000 short connects to a service", &["bench-connect-to", "50000", "SERVICE"], Goal::Time(1.10)),
+    ("50,000 short connects, both ends watched", &["bench-connect", "50000"], Goal::Time(1.10)),
+    ("20,000 connects with an exchange each, both ends watched", &["bench-exchange", "20000"], Goal::None),
 ];
 
 /// Miners that log in, one after the other.
@@ -33,13 +36,16 @@ const MINERS: u32 = 300;
 
 /// Costs.
 pub(super) fn measure(stage: &Stage, rounds: u32) -> Result<Vec<Line>> {
+    let service = Service::start(stage)?;
     let mut ratios = vec![vec![]; WORKLOADS.len()];
     for round in 1..=rounds {
         step_of(round, rounds);
         for ((_, words, _), ratios) in WORKLOADS.iter().zip(&mut ratios) {
-            let alone = nanoseconds(Command::new(stage.trigger()).args(words))?;
             let mut line = vec![stage.trigger().display().to_string()];
-            line.extend(words.map(str::to_owned));
+            line.extend(
+                words.iter().map(|&word| if word == "SERVICE" { &*service.address } else { word }.to_owned()),
+            );
+            let alone = nanoseconds(Command::new(stage.trigger()).args(line.iter().skip(1)))?;
             ratios.push(nanoseconds(&mut stage.wrapped(&line)?)? / alone);
             interrupt::check()?;
         }
@@ -53,6 +59,33 @@ pub(super) fn measure(stage: &Stage, rounds: u32) -> Result<Vec<Line>> {
         }
     });
     Ok(lines.collect())
+}
+
+/// A service outside every watched group; dropped, it ends.
+struct Service {
+    child: Child,
+    address: String,
+}
+
+impl Service {
+    fn start(stage: &Stage) -> Result<Self> {
+        let mut command = Command::new(stage.trigger());
+        let mut child = command.arg("bench-service").stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        let mut line = String::new();
+        let stdout = child.stdout.take().context("the service has no output")?;
+        BufReader::new(stdout).read_line(&mut line)?;
+        let said: Value = serde_json::from_str(&line).context("the service names no address")?;
+        let address = said.get("address").and_then(Value::as_str).context("the service names no address")?;
+        Ok(Self { address: address.to_owned(), child })
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // By its handle, so that no other process of that pid can be meant.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 fn step_of(round: u32, rounds: u32) {
