@@ -42,6 +42,9 @@ pub fn ingress(ctx: SkBuffContext) -> i32 {
 
 #[inline(always)]
 fn packet<const WAY: usize>(packet: Packet) {
+    if packet.is_bare() {
+        return;
+    }
     let Some(segment) = segment::segment(packet) else { return };
     let sock = packet.sock();
     if sock.is_null() {
