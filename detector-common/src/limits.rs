@@ -42,6 +42,8 @@ pub const LOOKED_AT: u32 = 256;
 pub const PAYLOAD_MAX: usize = 2048;
 /// Segments of each direction of a flow that are looked at in any case.
 pub const FIRST_SEGMENTS: u32 = 8;
+/// A message that says a shorter length than this may go on in another one: its length does not count.
+pub const FRAME_LEAST: u32 = 128;
 /// Messages of a stream direction that a mark matched, after which no more segments are looked at for it.
 pub const ACCEPTED_MAX: u32 = 32;
 /// After those, one in so many is looked at, if it is short: a session that was joined late shows itself.

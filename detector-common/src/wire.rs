@@ -362,8 +362,9 @@ pub struct Want {
     pub again: u32,
     /// 1 where it must not be lost.
     pub urgent: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Where the message says its length in two bytes, big-endian, that count what follows them, plus 1; 0
+    /// where it does not.
+    pub length_at: u32,
 }
 
 /// Key of the loss counters: which agent lost how many of which kind.

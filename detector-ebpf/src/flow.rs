@@ -108,7 +108,8 @@ pub struct Way {
     pub accepted: u32,
     /// Zero.
     pub pad: u32,
-    /// Where the payload of the segment under way stands in its packet.
+    /// Where the payload of the segment under way stands in its packet. Two threads that send through one
+    /// UDP socket at once may read each other's: bytes of the wrong place are then looked at, no memory.
     pub at: Word<u32>,
     /// Its length.
     pub len: Word<u32>,

@@ -366,3 +366,31 @@ while True:
     assert!((2_000_000_000..4_000_000_000).contains(&stats.sent.longest_gap), "{stats:?}");
     assert_eq!(stats.received, Carried::default());
 }
+
+/// What a TLS client says first is handed over, to the end of its record; what it says then is nobody's business.
+#[test]
+fn nothing_behind_a_client_hello_is_handed_over() {
+    needs_root!();
+    let mut watch = Watch::new("hello");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let text = "
+import socket, sys
+s = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+hello = b'\\x16\\x03\\x01\\x01\\x2c\\x01' + b'h' * 299
+for part in (hello[:100], hello[100:], b'secret' * 50):
+    s.send(part)
+    s.recv(1)
+";
+    let client = Script::start(&watch, text, &[&port]);
+    serve(&listener, 605);
+    let mut bytes: Vec<u8> = vec![];
+    for event in watch.until_exit(client.pid()) {
+        if let EventKind::Payload(payload) = &event.kind
+            && payload.direction == Direction::Out
+        {
+            bytes.extend(&payload.bytes);
+        }
+    }
+    assert_eq!((bytes.len(), bytes.starts_with(b"\x16\x03\x01")), (305, true));
+}

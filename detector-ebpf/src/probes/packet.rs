@@ -12,7 +12,7 @@ use core::ffi::c_void;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use detector_common::limits;
-use detector_common::wire::{Kind, Payload, flag};
+use detector_common::wire::{Kind, Payload, Want, flag};
 
 use crate::automaton::{self, CHUNK};
 use crate::flow::{self, RECEIVED, SENT, State};
@@ -151,16 +151,20 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
     let taken = least(len, limits::LOOKED_AT);
     way.state = 0;
     if let Some(want) = automaton::want(reached) {
-        let bytes = least(len, want.bytes);
+        let wanted = if begins { framed(packet, way.at.get(), want) } else { want.bytes };
+        let bytes = least(len, wanted);
         way.mark = reached - u32::from(limits::AUTOMATON_ACCEPT) + 1;
-        way.follow = if protocol == TCP { want.bytes.saturating_sub(bytes + way.looked) } else { 0 };
+        way.follow = if protocol == TCP { wanted.saturating_sub(bytes + way.looked) } else { 0 };
         look_again(way, protocol, want.again);
         let mark = way.mark;
         hand_over::<WAY>(packet, state, bytes, mark, flags);
     } else if way.follow > 0 {
         let (take, mark) = (least(len, way.follow), way.mark);
         way.follow -= take;
-        way.go_on(reached, taken);
+        // What may follow a handshake may begin in this segment.
+        if way.left > 0 {
+            way.go_on(reached, taken);
+        }
         hand_over::<WAY>(packet, state, take, mark, 0);
     } else if reached != u32::from(limits::AUTOMATON_DEAD) {
         if protocol == TCP {
@@ -170,6 +174,17 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
     } else if first && is_noise::<WAY>(state, len) {
         hand_over::<WAY>(packet, state, taken, 0, flags);
     }
+}
+
+/// How much of a message that begins at `at` is handed over: no more than the message has.
+#[inline(always)]
+fn framed(packet: Packet, at: u32, want: &Want) -> u32 {
+    if want.length_at == 0 {
+        return want.bytes;
+    }
+    let length_at = want.length_at - 1;
+    let length = packet.load::<u16>(at + length_at).map_or(0, |length| u32::from(u16::from_be(length)));
+    if length < limits::FRAME_LEAST { want.bytes } else { least(want.bytes, length_at + 2 + length) }
 }
 
 /// Says how many of the segments to come are looked at. A stream that goes on with messages of interest has

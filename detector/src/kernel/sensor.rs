@@ -435,8 +435,9 @@ fn teach(ebpf: &mut Ebpf, automaton: &Automaton) -> Result<(), KernelError> {
     map.set(0, cells, 0).map_err(refused("AUTOMATON"))?;
     let mut wants = Array::<_, Want>::try_from(take_map(ebpf, "WANTS")?).map_err(refused("WANTS"))?;
     for (at, mark) in (0..).zip(marks) {
-        let protocol::Want { bytes, again, urgent } = mark.want;
-        let want = Want { bytes: bytes.into(), again: again.into(), urgent: urgent.into(), pad: 0 };
+        let protocol::Want { bytes, again, urgent, length_at } = mark.want;
+        let length_at = length_at.map_or(0, |at| u32::from(at) + 1);
+        let want = Want { bytes: bytes.into(), again: again.into(), urgent: urgent.into(), length_at };
         wants.set(at, want, 0).map_err(refused("WANTS"))?;
     }
     Ok(())

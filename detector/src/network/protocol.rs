@@ -96,6 +96,9 @@ pub struct Want {
     pub again: u8,
     /// Must not be lost: takes the ring of execs and persistence.
     pub urgent: bool,
+    /// Where the message says its length: two bytes, big-endian, that count what follows them. What comes
+    /// behind the message is not handed over then.
+    pub length_at: Option<u8>,
 }
 
 /// What one direction of a flow sent, from the beginning of a message on.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::network::protocol::{Application, Prefix, Verdict, Want};
 
-const WANT: Want = Want { bytes: 64, again: 0, urgent: false };
+const WANT: Want = Want { bytes: 64, again: 0, urgent: false, length_at: None };
 
 fn no(_prefix: &Prefix<'_>) -> Verdict {
     Verdict::No

@@ -21,7 +21,7 @@ pub(super) use samples::{DATAGRAMS, SAMPLES};
 const BYTES: u16 = 1232;
 /// Longest message over TCP that the mark lets through.
 const LONGEST: usize = 0x0fff;
-const WANT: Want = Want { bytes: BYTES, again: 2, urgent: false };
+const WANT: Want = Want { bytes: BYTES, again: 2, urgent: false, length_at: None };
 
 // Opcode QUERY, reserved bit 0, one question.
 const MARKS: &[Mark] = &[

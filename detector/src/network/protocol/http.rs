@@ -25,13 +25,13 @@ const MARKS: &[Mark] = &[
     Mark {
         transport: Transport::Tcp,
         regex: r"(?:GET|POST|PUT|HEAD|OPTIONS|DELETE|PATCH|PRI) [/*hH]",
-        want: Want { bytes: BYTES, again: 2, urgent: false },
+        want: Want { bytes: BYTES, again: 2, urgent: false, length_at: None },
     },
     // Behind a proxy's handshake, and behind an upgrade, another protocol begins.
     Mark {
         transport: Transport::Tcp,
         regex: r"CONNECT |HTTP/1\.[01] (?:101|200 [Cc]onn)",
-        want: Want { bytes: BYTES, again: 4, urgent: false },
+        want: Want { bytes: BYTES, again: 4, urgent: false, length_at: None },
     },
 ];
 

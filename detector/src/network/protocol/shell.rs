@@ -18,7 +18,7 @@ pub(super) const SAMPLES: &[Sample] = samples::POSITIVE;
 /// Longest complaint or prompt.
 const LONGEST: usize = 256;
 
-const WANT: Want = Want { bytes: 256, again: 1, urgent: true };
+const WANT: Want = Want { bytes: 256, again: 1, urgent: true, length_at: None };
 
 const fn mark(regex: &'static str) -> Mark {
     Mark { transport: Transport::Tcp, regex, want: WANT }

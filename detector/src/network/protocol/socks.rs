@@ -11,7 +11,7 @@ use crate::network::Role;
 pub(super) const PROTOCOL: Protocol = Protocol { application: Application::Socks, marks: MARKS, recognise };
 
 /// What follows the handshake is looked at afresh: greeting, credentials, request, then the data.
-const WANT: Want = Want { bytes: 300, again: 4, urgent: false };
+const WANT: Want = Want { bytes: 300, again: 4, urgent: false, length_at: None };
 const MARKS: &[Mark] = &[
     Mark { transport: Transport::Tcp, regex: r"\x05[\x01-\x0a][\x00-\x09]", want: WANT },
     Mark { transport: Transport::Tcp, regex: r"\x04[\x01\x02]..[\x00-\xdf]", want: WANT },

@@ -12,7 +12,7 @@ pub(super) const PROTOCOL: Protocol = Protocol { application: Application::Ssh, 
 const MARKS: &[Mark] = &[Mark {
     transport: Transport::Tcp,
     regex: r"SSH-(?:2\.0|1\.)",
-    want: Want { bytes: 256, again: 0, urgent: true },
+    want: Want { bytes: 256, again: 0, urgent: true, length_at: None },
 }];
 
 /// Longest identification string, its line end included.

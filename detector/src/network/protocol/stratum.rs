@@ -25,7 +25,7 @@ const ENOUGH: usize = 512;
 /// The same over HTTP, whose headers come first.
 const ENOUGH_HTTP: usize = 2_048;
 
-const WANT: Want = Want { bytes: 512, again: 3, urgent: true };
+const WANT: Want = Want { bytes: 512, again: 3, urgent: true, length_at: None };
 
 const MARKS: &[Mark] = &[
     // A line of JSON, or an HTTP head with what follows it, and a word of miners anywhere after. The words

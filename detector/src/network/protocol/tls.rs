@@ -21,7 +21,7 @@ const BYTES: u16 = 2048;
 const MARKS: &[Mark] = &[Mark {
     transport: Transport::Tcp,
     regex: r"\x16\x03[\x00-\x04]..\x01",
-    want: Want { bytes: BYTES, again: 0, urgent: false },
+    want: Want { bytes: BYTES, again: 0, urgent: false, length_at: Some(3) },
 }];
 
 /// Longest fragment of a record, RFC 8446 section 5.1.

@@ -46,7 +46,7 @@ const TOOLS: &[Tool] = &[
 ];
 
 const fn mark(transport: Transport, regex: &'static str, bytes: u16, again: u8) -> Mark {
-    Mark { transport, regex, want: Want { bytes, again, urgent: true } }
+    Mark { transport, regex, want: Want { bytes, again, urgent: true, length_at: None } }
 }
 
 const MARKS: &[Mark] = &[
