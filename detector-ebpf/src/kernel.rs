@@ -38,6 +38,10 @@ macro_rules! inside {
     }};
 }
 
+mod sock;
+
+pub use sock::{Ends, Sock};
+
 /// Plain old data that any bytes are a value of.
 pub trait Plain: Copy {}
 impl Plain for u8 {}
@@ -262,43 +266,6 @@ impl File {
     }
 }
 
-/// The ends of a socket that is no typed BTF pointer, as [`Stdio`](detector_common::wire::Stdio) has them.
-#[derive(Clone, Copy)]
-pub struct Ends(pub *const u8);
-
-impl Ends {
-    /// Address family.
-    #[inline(always)]
-    pub fn family(self) -> u16 {
-        at!(self.0, sock_family)
-    }
-
-    /// Remote address; IPv4 in the first four bytes.
-    #[inline(always)]
-    pub fn remote(self) -> [u8; 16] {
-        if self.family() == AF_INET6 { at!(self.0, sock_daddr6) } else { widen(at!(self.0, sock_daddr)) }
-    }
-
-    /// Local address, likewise.
-    #[inline(always)]
-    pub fn local(self) -> [u8; 16] {
-        if self.family() == AF_INET6 { at!(self.0, sock_saddr6) } else { widen(at!(self.0, sock_saddr)) }
-    }
-
-    /// Remote port, host order.
-    #[inline(always)]
-    pub fn remote_port(self) -> u16 {
-        let port: u16 = at!(self.0, sock_dport);
-        u16::from_be(port)
-    }
-
-    /// Local port, host order.
-    #[inline(always)]
-    pub fn local_port(self) -> u16 {
-        at!(self.0, sock_num)
-    }
-}
-
 /// An inode.
 #[derive(Clone, Copy)]
 pub struct Inode(pub *const u8);
@@ -403,67 +370,6 @@ impl Cgroup {
         // SAFETY: as in `at!`. `self` is embedded in its cgroup, so the way back is the same offset.
         let back = unsafe { read_volatile(&raw const OFFSETS.cgroup_self) } as usize;
         Self(parent.wrapping_sub(back)).id()
-    }
-}
-
-/// A socket, as a typed BTF pointer: its fields are read without helper calls.
-#[derive(Clone, Copy)]
-pub struct Sock(pub *const u8);
-
-impl Sock {
-    /// Address family.
-    #[inline(always)]
-    pub fn family(self) -> u16 {
-        field!(self.0, sock_family)
-    }
-
-    /// Transport protocol.
-    #[inline(always)]
-    pub fn protocol(self) -> u16 {
-        field!(self.0, sock_protocol)
-    }
-
-    /// Remote port, host order.
-    #[inline(always)]
-    pub fn remote_port(self) -> u16 {
-        let port: u16 = field!(self.0, sock_dport);
-        u16::from_be(port)
-    }
-
-    /// Local port, host order.
-    #[inline(always)]
-    pub fn local_port(self) -> u16 {
-        field!(self.0, sock_num)
-    }
-
-    /// Remote address; IPv4 in the first four bytes.
-    #[inline(always)]
-    pub fn remote(self) -> [u8; 16] {
-        if self.family() == AF_INET6 { at!(self.0, sock_daddr6) } else { widen(field!(self.0, sock_daddr)) }
-    }
-
-    /// Local address; IPv4 in the first four bytes.
-    #[inline(always)]
-    pub fn local(self) -> [u8; 16] {
-        if self.family() == AF_INET6 { at!(self.0, sock_saddr6) } else { widen(field!(self.0, sock_saddr)) }
-    }
-
-    /// Cookie; 0 until somebody asked for it.
-    #[inline(always)]
-    pub fn cookie(self) -> u64 {
-        at!(self.0, sock_cookie)
-    }
-
-    /// Pending error.
-    #[inline(always)]
-    pub fn error(self) -> u32 {
-        field!(self.0, sock_err)
-    }
-
-    /// Id of the control group that it was made in.
-    #[inline(always)]
-    pub fn cgroup(self) -> u64 {
-        Cgroup(at!(self.0, sock_cgroup)).id()
     }
 }
 

@@ -1,3 +1,5 @@
+//! Segments are put together, said once, joined with their answers, and kept within bounds.
+
 use super::*;
 use crate::event::{AgentId, Carried, CgroupId, FlowStats, NetnsId, ProcessId, Ticks};
 
