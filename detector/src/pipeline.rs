@@ -144,6 +144,9 @@ impl Pipeline {
     /// Gives what waits for a window to close; for the end of a run or of a recording.
     pub fn finish(&mut self) -> Outputs {
         let mut out = Outputs::default();
+        let mut recognised = std::mem::take(&mut self.recognised);
+        self.network.finish(&mut recognised);
+        self.recognised(recognised, &mut out);
         self.groups.finish(&mut out.alerts);
         out
     }

@@ -79,6 +79,11 @@ impl Network {
         self.queries.tick(now, out);
     }
 
+    /// Gives what waits, for the end of a run.
+    pub fn finish(&mut self, out: &mut Vec<Recognised>) {
+        self.queries.finish(out);
+    }
+
     /// Names of addresses.
     pub fn names(&self) -> &Names {
         &self.names

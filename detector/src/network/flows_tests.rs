@@ -164,6 +164,17 @@ fn a_question_without_an_answer_is_judged_after_two_seconds() {
 }
 
 #[test]
+fn a_question_that_waits_at_the_end_is_judged() {
+    let mut world = World::default();
+    world.see(datagram(Direction::Out, &question(1)));
+    world.see(datagram(Direction::Out, &question(2)));
+    world.see(datagram(Direction::In, &answer(1)));
+    world.network.finish(&mut world.out);
+    assert_eq!(world.out.len(), 1);
+    assert_eq!(field(&world.out[0], "QueryStatus"), None);
+}
+
+#[test]
 fn a_storm_of_questions_takes_bounded_room() {
     let mut world = World::default();
     let mut seen = 0;

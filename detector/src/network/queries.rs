@@ -71,6 +71,15 @@ impl Queries {
         }
     }
 
+    /// Gives every question that still waits.
+    pub(super) fn finish(&mut self, out: &mut Vec<Recognised>) {
+        for (asked, key) in self.order.drain(..) {
+            if self.waiting.get(&key).is_some_and(|waiting| waiting.time == asked) {
+                out.extend(self.waiting.remove(&key));
+            }
+        }
+    }
+
     /// Questions that were judged at once, without their answer, because too many waited.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
