@@ -125,7 +125,7 @@ fields! {
     HttpMethod "HttpMethod" PAYLOAD "Method of the request.";
     HttpHost "HttpHost" PAYLOAD "Host of the request, without port.";
     HttpHostDomains "HttpHostDomains" PAYLOAD "That name and every domain above it.";
-    HttpPath "HttpPath" PAYLOAD "Target of the request.";
+    HttpPath "HttpPath" PAYLOAD "Target of the request; its query is masked.";
     HttpStatus "HttpStatus" PAYLOAD "Status of the response.";
     HttpUpgrade "HttpUpgrade" PAYLOAD "Upgrade header.";
     HttpProtocol "HttpProtocol" PAYLOAD "Sec-WebSocket-Protocol header.";
@@ -134,7 +134,7 @@ fields! {
     SocksVersion "SocksVersion" PAYLOAD "4 or 5.";
     SocksTarget "SocksTarget" PAYLOAD "Where the proxy is asked to connect to, where that was seen.";
     NoiseShape "NoiseShape" PAYLOAD "Protocol whose handshake has messages of these sizes: stratum2.";
-    TunnelTool "TunnelTool" PAYLOAD "Tool whose own protocol is spoken: frp, bore, rathole, chisel, ngrok, cloudflared, wireguard, iodine and others.";
+    TunnelTool "TunnelTool" PAYLOAD "Tool whose own protocol is spoken: frp, bore, rathole, ngrok, chisel, websocket (SSH inside one), wireguard.";
     ShellText "ShellText" PAYLOAD "What the shell said.";
 
     QueryName "QueryName" DNS "Name asked for, lower case.";
