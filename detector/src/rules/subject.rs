@@ -349,6 +349,14 @@ impl<'a> View<'a> {
             | FieldId::OddTypes
             | FieldId::QueryExample
             | FieldId::ShellEvidence
+            | FieldId::NewCode
+            | FieldId::NewCodeKind
+            | FieldId::NewCodeAgeSeconds
+            | FieldId::WrittenBy
+            | FieldId::WriterCommandLine
+            | FieldId::WriterLineage
+            | FieldId::FetchedBy
+            | FieldId::FetchedFrom
             | FieldId::ShellProcessId => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
             FieldId::Canary => self.file()?.canary.as_deref().map(str),
@@ -388,6 +396,12 @@ impl<'a> View<'a> {
                 Some(EventValue::Str(Cow::Owned(format!("{:04o}", self.file()?.mode & 0o7777))))
             }
             FieldId::FileExecutable => Some(EventValue::Bool(self.file()?.mode & 0o111 != 0)),
+            FieldId::TargetIsDirectory => {
+                const S_IFMT: u32 = 0o170_000;
+                const S_IFDIR: u32 = 0o040_000;
+                let kind = self.file()?.mode & S_IFMT;
+                (kind != 0).then_some(EventValue::Bool(kind == S_IFDIR))
+            }
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {
                 What::Observation(observation) => Some(str(observation.name)),
