@@ -172,7 +172,7 @@ impl NewCode {
             return;
         }
         let name = around.names.get(flow.netns, flow.remote.ip(), around.now);
-        let from = name.map_or_else(|| flow.remote.to_string(), |name| name.to_string());
+        let from = name.map_or_else(|| flow.remote.to_string(), ToString::to_string);
         self.fetchers.insert(event.process, Fetched { from, time: event.time });
     }
 
