@@ -56,6 +56,9 @@ const FILE: &[Category] = &[Category::FileEvent, Category::FileChange, Category:
 const OBSERVATION: &[Category] = &[Category::Observation];
 /// What a parser found, and an analysis repeats.
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
+/// Where wallet addresses are looked for.
+const WALLET: &[Category] = &[Category::ProcessCreation, Category::NetworkPayload, Category::Observation];
+const EXEC: &[Category] = &[Category::ProcessCreation];
 const CGROUP: &[Category] = &[Category::Cgroup];
 const SENSOR: &[Category] = &[Category::Sensor];
 
@@ -93,6 +96,11 @@ fields! {
     SshConfigFile "SshConfigFile" ACTOR "Configuration file given to an SSH client.";
     MinerTokens "MinerTokens" ACTOR "Marks of a miner in argv: scheme, donate, randomx, xmrig, option, pair, algo, pool, wallet.";
     ScriptMinerTokens "ScriptMinerTokens" ACTOR "The same marks inside ScriptText.";
+
+    Wallets "Wallets" WALLET "Wallet addresses with a right checksum and in no documentation: in arguments of one word, in the first bytes of a flow, in a file.";
+    WalletCoins "WalletCoins" WALLET "Their coins, each once: BTC, BCH, DASH, DOGE, ERG, ETH (and all that share its addresses), KAS, LTC, RVN, TRX, XMR, ZEC.";
+    ScriptWallets "ScriptWallets" EXEC "The same inside ScriptText and other arguments of several words.";
+    ScriptWalletCoins "ScriptWalletCoins" EXEC "Their coins.";
 
     Initiated "Initiated" CONNECTION "The flow goes out from here; false where it was accepted, or began before the watch.";
     Protocol "Protocol" NETWORK "tcp, udp, or a protocol number.";
