@@ -15,6 +15,7 @@ mod relay;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod wallet_file;
 #[cfg(test)]
 mod world;
 
@@ -25,6 +26,7 @@ use relay::Relay;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+pub use wallet_file::is_worth_reading;
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -147,7 +149,7 @@ impl Analyses {
 
     /// Takes what a small file held after it was written.
     pub fn file_text(&mut self, around: Around<'_>, text: &FileText, out: &mut Vec<Observation>) {
-        let _ = (around, text, out);
+        wallet_file::file_text(around, text, out);
     }
 
     /// Lets time pass.

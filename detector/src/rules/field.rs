@@ -66,7 +66,6 @@ const OBSERVATION: &[Category] = &[Category::Observation];
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
 /// Where wallet addresses are looked for.
 const WALLET: &[Category] = &[Category::ProcessCreation, Category::NetworkPayload, Category::Observation];
-const EXEC: &[Category] = &[Category::ProcessCreation];
 const CGROUP: &[Category] = &[Category::Cgroup];
 const SENSOR: &[Category] = &[Category::Sensor];
 
@@ -219,6 +218,9 @@ fields! {
     QueryExample "QueryExample" OBSERVATION "One of the names.";
     ShellEvidence "ShellEvidence" OBSERVATION "How a shell and a flow belong together: descriptors, received, parent, pipeline, interpreter.";
     ShellProcessId "ShellProcessId" OBSERVATION "Process of the shell behind a relay.";
+    WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
+    PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
+    PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";

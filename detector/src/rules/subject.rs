@@ -360,7 +360,10 @@ impl<'a> View<'a> {
             | FieldId::OddTypes
             | FieldId::QueryExample
             | FieldId::ShellEvidence
-            | FieldId::ShellProcessId => self.observed(id.name()),
+            | FieldId::ShellProcessId
+            | FieldId::WalletFile
+            | FieldId::PoolWords
+            | FieldId::PoolEndpoints => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
             FieldId::Canary => self.file()?.canary.as_deref().map(str),
             FieldId::ImageLoaded => Some(str(&self.file()?.path)),

@@ -113,6 +113,18 @@ const VECTORS: &[(Coin, Network, &str, &str)] = &[
         "bitcoincash:ppm2qsznhks23z7629mms6s4cwef74vcwvn0h829pq",
         "CashAddr specification, P2SH",
     ),
+    (
+        Coin::Ethereum,
+        Network::Main,
+        "0x00112233445566778899aaBbcCDdEEFF0123ABCd",
+        "made up, for exemplars of rules",
+    ),
+    (
+        Coin::Monero,
+        Network::Main,
+        "49Xgwx3RfyV3ZMEVyrUNuUMzgQ1WHjkWL5T6Xk7QaTszggbtPbRPEkZQau9yACYEmUCHPNrU2MBdnJf4s4xLK5AyLDP5ucd",
+        "mrtnetwork/blockchain_utils",
+    ),
     (Coin::Ethereum, Network::Main, "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed", "EIP-55"),
     (Coin::Ethereum, Network::Main, "0xfB6916095ca1df60bB79Ce92cE3Ea74c37c5d359", "EIP-55"),
     (Coin::Ethereum, Network::Main, "0xdbF03B407c01E7cD3CBea99509d93f8DDDC8C6FB", "EIP-55"),
