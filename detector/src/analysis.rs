@@ -16,6 +16,7 @@ mod relay;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod wallet_file;
 #[cfg(test)]
 mod world;
 
@@ -27,6 +28,7 @@ use relay::Relay;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+pub use wallet_file::is_worth_reading;
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -161,7 +163,7 @@ impl Analyses {
 
     /// Takes what a small file held after it was written.
     pub fn file_text(&mut self, around: Around<'_>, text: &FileText, out: &mut Vec<Observation>) {
-        let _ = (around, text, out);
+        wallet_file::file_text(around, text, out);
     }
 
     /// Lets time pass.

@@ -64,6 +64,8 @@ const OPERATION: &[Category] = &[Category::Operation];
 const OBSERVATION: &[Category] = &[Category::Observation];
 /// What a parser found, and an analysis repeats.
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
+/// Where wallet addresses are looked for.
+const WALLET: &[Category] = &[Category::ProcessCreation, Category::NetworkPayload, Category::Observation];
 const CGROUP: &[Category] = &[Category::Cgroup];
 const SENSOR: &[Category] = &[Category::Sensor];
 
@@ -101,6 +103,11 @@ fields! {
     SshConfigFile "SshConfigFile" ACTOR "Configuration file given to an SSH client.";
     MinerTokens "MinerTokens" ACTOR "Marks of a miner in argv: scheme, donate, randomx, xmrig, option, pair, algo, pool, wallet.";
     ScriptMinerTokens "ScriptMinerTokens" ACTOR "The same marks inside ScriptText.";
+
+    Wallets "Wallets" WALLET "Wallet addresses with a right checksum and in no documentation: in arguments of one word, in the first bytes of a flow, in a file.";
+    WalletCoins "WalletCoins" WALLET "Their coins, each once: BTC, BCH, DASH, DOGE, ERG, ETH (and all that share its addresses), KAS, LTC, RVN, TRX, XMR, ZEC.";
+    ScriptWallets "ScriptWallets" EXEC "The same inside ScriptText and other arguments of several words.";
+    ScriptWalletCoins "ScriptWalletCoins" EXEC "Their coins.";
 
     Initiated "Initiated" CONNECTION "The flow goes out from here; false where it was accepted, or began before the watch.";
     Protocol "Protocol" NETWORK "tcp, udp, or a protocol number.";
@@ -220,6 +227,9 @@ fields! {
     WriterLineage "WriterLineage" OBSERVATION "Tools that this process and those above it are, by name without version: executables, scripts, Python modules; none that an agent wrote.";
     FetchedBy "FetchedBy" OBSERVATION "Executable of the writer, or of one beside it in a pipeline, that was connected to elsewhere.";
     FetchedFrom "FetchedFrom" OBSERVATION "What that one was connected to.";
+    WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
+    PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
+    PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";

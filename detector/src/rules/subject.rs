@@ -15,6 +15,7 @@ use crate::event::{
     is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
+use crate::wallet::{self, Address};
 
 mod what;
 
@@ -267,6 +268,16 @@ impl<'a> View<'a> {
             FieldId::SshConfigFile => self.facts()?.ssh.as_ref()?.config_file.as_deref().map(str),
             FieldId::MinerTokens => tokens(&self.facts()?.miner),
             FieldId::ScriptMinerTokens => tokens(&self.facts()?.script_miner),
+            FieldId::Wallets => match self.what {
+                What::Event(_) => addresses(&self.facts()?.wallets.arguments),
+                What::Observation(_) | What::Recognised(_) => self.observed(id.name()),
+            },
+            FieldId::WalletCoins => match self.what {
+                What::Event(_) => coins(&self.facts()?.wallets.arguments),
+                What::Observation(_) | What::Recognised(_) => self.observed(id.name()),
+            },
+            FieldId::ScriptWallets => addresses(&self.facts()?.wallets.text),
+            FieldId::ScriptWalletCoins => coins(&self.facts()?.wallets.text),
             FieldId::Initiated => Some(EventValue::Bool(self.flow()?.initiated)),
             FieldId::Protocol => self.protocol(),
             FieldId::SourceIp => self.flow()?.local.map(ip),
@@ -357,7 +368,10 @@ impl<'a> View<'a> {
             | FieldId::WriterLineage
             | FieldId::FetchedBy
             | FieldId::FetchedFrom
-            | FieldId::ShellProcessId => self.observed(id.name()),
+            | FieldId::ShellProcessId
+            | FieldId::WalletFile
+            | FieldId::PoolWords
+            | FieldId::PoolEndpoints => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
             FieldId::Canary => self.file()?.canary.as_deref().map(str),
             FieldId::ImageLoaded => Some(str(&self.file()?.path)),
@@ -496,7 +510,16 @@ fn list<'a>(items: impl Iterator<Item = EventValue<'a>>) -> EventValue<'a> {
     EventValue::Array(items.collect())
 }
 
-/// Absent where nothing was found: a rule that asks costs nothing then.
+/// Absent where nothing was found, as what follows: a rule that asks costs nothing then.
 fn tokens(found: &[Token]) -> Option<EventValue<'static>> {
     (!found.is_empty()).then(|| list(found.iter().map(|token| str(token.name()))))
+}
+
+fn addresses<'a>(found: &[Address<'a>]) -> Option<EventValue<'a>> {
+    (!found.is_empty()).then(|| list(found.iter().map(|address| str(address.text))))
+}
+
+fn coins(found: &[Address<'_>]) -> Option<EventValue<'static>> {
+    let symbols = wallet::symbols(found);
+    (!symbols.is_empty()).then(|| list(symbols.into_iter().map(str)))
 }
