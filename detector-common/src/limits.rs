@@ -30,6 +30,8 @@ pub const PROVISIONAL: u32 = 0x8000_0000;
 pub const TASKS: u32 = 65_536;
 /// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.
 pub const LRU: u32 = 16_384;
+/// Remembered inodes that watched processes wrote.
+pub const WRITTEN: u32 = 65_536;
 /// Nanoseconds in which the rings wake userspace at most once. Whoever was woken looks again every
 /// [`LOOK`] for at least this long after the last record, so a record without a wake-up waits one look.
 /// A wake-up costs the watched task an interrupt (some 20 µs in a virtual machine), a look costs it nothing.

@@ -119,6 +119,14 @@ offsets! {
     inode_nlink = "inode.i_nlink";
     /// Device number.
     sb_dev = "super_block.s_dev";
+    /// Magic number of the file system.
+    sb_magic = "super_block.s_magic";
+    /// Namespaces of a task.
+    task_nsproxy = "task_struct.nsproxy";
+    /// Its mount namespace.
+    nsproxy_mnt = "nsproxy.mnt_ns";
+    /// Number of a mount namespace.
+    mntns_inum = "mnt_namespace.ns.inum";
     /// File descriptor table.
     files_fdt = "files_struct.fdt";
     /// Array of open files.

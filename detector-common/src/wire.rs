@@ -48,6 +48,12 @@ pub enum Kind {
     Payload = 21,
     /// What a flow carried: [`Flow`].
     Flow = 22,
+    /// A file that is watched for itself, a canary, was opened, whatever for: [`File`].
+    FileAccess = 23,
+    /// A file was mapped executable: [`File`].
+    ImageLoad = 24,
+    /// Something was done to another process or to the kernel: [`Operation`].
+    Operation = 25,
 }
 
 impl Kind {
@@ -75,6 +81,9 @@ impl Kind {
         Self::CgroupRemove,
         Self::Payload,
         Self::Flow,
+        Self::FileAccess,
+        Self::ImageLoad,
+        Self::Operation,
     ];
 
     /// The kind with this number, if there is one.
@@ -107,6 +116,8 @@ pub mod flag {
     pub const BEGINS: u16 = 1 << 9;
     /// The socket was closed.
     pub const CLOSED: u16 = 1 << 10;
+    /// The file was opened by another process and received over a socket.
+    pub const RECEIVED: u16 = 1 << 11;
 }
 
 /// The first bytes of every record.
@@ -175,6 +186,34 @@ pub struct Exec {
     pub parent_start: u64,
     /// Name of the task as the kernel keeps it: sixteen bytes, two words so that they are copied as such.
     pub comm: [u64; 2],
+    /// Which agent wrote the executable last; all zero where none did.
+    pub written: Written,
+}
+
+/// Who opened an inode for writing last, among the watched processes.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Written {
+    /// When, CLOCK_BOOTTIME nanoseconds.
+    pub time: u64,
+    /// The writer's start, CLOCK_BOOTTIME nanoseconds.
+    pub start: u64,
+    /// The writer's process id.
+    pub pid: u32,
+    /// Its agent.
+    pub agent: u32,
+}
+
+/// Key of what is remembered of a file.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct InodeKey {
+    /// Inode.
+    pub inode: u64,
+    /// Device as the kernel numbers it.
+    pub dev: u32,
+    /// Zero.
+    pub pad: u32,
 }
 
 /// What an [`ExecChunk`] continues.
@@ -315,7 +354,7 @@ pub struct Flow {
     pub received: Carried,
 }
 
-/// A file operation. Tail: four byte strings with the lengths of [`Self::lens`].
+/// A file operation. Tail: the byte strings of [`Self::lens`], then that of [`Self::above`].
 ///
 /// 0: the directory (or, for an open, the file) as a path walk; 1: the name given below it;
 /// 2 and 3: the same for the second name of rename and link. A symlink's target is string 3.
@@ -324,14 +363,75 @@ pub struct Flow {
 pub struct File {
     /// Inode; 0 where the operation has no struct file.
     pub inode: u64,
-    /// Device as the kernel numbers it.
+    /// Device of the file, or of the directory of a name, as the kernel numbers it; 0 where unknown.
     pub dev: u32,
     /// Type and permission bits; for chmod the bits asked for.
     pub mode: u32,
-    /// O_* flags of an open, RENAME_* of a rename, AT_* of an unlink.
+    /// O_* flags of an open, RENAME_* of a rename, AT_* of an unlink, PROT_* of a mapping.
     pub oflags: u32,
     /// Link count.
     pub nlink: u32,
+    /// Number of the mount namespace of the process; 0 where unknown.
+    pub mntns: u32,
+    /// Magic number of the file system; 0 where unknown.
+    pub magic: u32,
+    /// Bytes of the four strings.
+    pub lens: [u16; 4],
+    /// How many bytes of string 0 and of string 2 the walk wrote before it left the file's own mount.
+    pub within: [u16; 2],
+    /// Bytes of the fifth string: a walk from the root of that mount to the root of its file system, where
+    /// these are not the same (a bind mount).
+    pub above: u16,
+    /// Zero.
+    pub pad: u16,
+}
+
+/// What was done in an [`Operation`]. Never renumbered.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OperationCode {
+    /// ptrace(2) of another process; the number is the request.
+    Ptrace = 1,
+    /// Memory of another process was written: process_vm_writev(2), `/proc/PID/mem`.
+    WriteMemory = 2,
+    /// A signal was sent to a process that no agent owns; the number is the signal.
+    Signal = 3,
+    /// bpf(2); the number is the command.
+    Bpf = 4,
+    /// A kernel module was loaded.
+    ModuleLoad = 5,
+    /// An io_uring was made.
+    IoUring = 6,
+    /// Something was mounted: string 0 and 1 where, 2 what, 3 the file system's type.
+    Mount = 7,
+    /// Another namespace was entered; the number is the CLONE_* flags.
+    Setns = 8,
+    /// A namespace was made; the number is the CLONE_* flags.
+    Unshare = 9,
+    /// A file in memory was made; string 3 its name.
+    Memfd = 10,
+    /// userfaultfd(2).
+    Userfaultfd = 11,
+    /// The root directory was changed: chroot(2), pivot_root(2).
+    ChangeRoot = 12,
+    /// Another kernel was loaded: kexec_load(2).
+    Kexec = 13,
+    /// A file system was unmounted: string 0 and 1 where.
+    Unmount = 14,
+}
+
+/// Something was done to another process or to the kernel. Tail: four byte strings as in [`File`].
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Operation {
+    /// Start of the other process, CLOCK_BOOTTIME nanoseconds; 0 where there is none.
+    pub target_start: u64,
+    /// What the [`OperationCode`] says it is.
+    pub number: u64,
+    /// The other process.
+    pub target_pid: u32,
+    /// An [`OperationCode`].
+    pub code: u32,
     /// Bytes of the four strings.
     pub lens: [u16; 4],
 }
@@ -419,7 +519,10 @@ const _: () = {
     assert!(size_of::<Header>() == 48);
     assert!(size_of::<Tag>() == 16);
     assert!(size_of::<SendKey>() == 32);
-    assert!(size_of::<Exec>() == 80);
+    assert!(size_of::<Exec>() == 104);
+    assert!(size_of::<Written>() == 24);
+    assert!(size_of::<InodeKey>() == 16);
+    assert!(size_of::<Operation>() == 32);
     assert!(size_of::<ExecChunk>() == 16);
     assert!(size_of::<Fork>() == 16);
     assert!(size_of::<Exit>() == 8);
@@ -428,7 +531,7 @@ const _: () = {
     assert!(size_of::<Payload>() == 80);
     assert!(size_of::<Carried>() == 40);
     assert!(size_of::<Flow>() == 152);
-    assert!(size_of::<File>() == 32);
+    assert!(size_of::<File>() == 48);
     assert!(size_of::<Cgroup>() == 32);
     assert!(size_of::<OpenKey>() == 16);
 };
@@ -436,7 +539,7 @@ const _: () = {
 #[cfg(feature = "user")]
 mod pod {
     //! Map keys and values are plain bytes to aya.
-    use super::{LossKey, Tag, Want};
+    use super::{InodeKey, LossKey, Tag, Want};
 
     // SAFETY: repr(C), integers only, no padding.
     unsafe impl aya::Pod for Want {}
@@ -445,4 +548,6 @@ mod pod {
     unsafe impl aya::Pod for Tag {}
     // SAFETY: repr(C), integers only, no padding.
     unsafe impl aya::Pod for LossKey {}
+    // SAFETY: repr(C), integers only, no padding.
+    unsafe impl aya::Pod for InodeKey {}
 }

@@ -156,6 +156,14 @@ impl Task {
         Path::at(inside!(fs, fs_pwd))
     }
 
+    /// Number of its mount namespace.
+    #[inline(always)]
+    pub fn mount_namespace(self) -> u32 {
+        let namespaces: *const u8 = at!(self.0, task_nsproxy);
+        let mounts: *const u8 = at!(namespaces, nsproxy_mnt);
+        at!(mounts, mntns_inum)
+    }
+
     /// Where argv and environment stand in user memory.
     #[inline(always)]
     pub fn memory(self) -> Memory {
@@ -282,6 +290,13 @@ impl Inode {
     pub fn device(self) -> u32 {
         let sb: *const u8 = at!(self.0, inode_sb);
         at!(sb, sb_dev)
+    }
+
+    /// Magic number of its file system.
+    #[inline(always)]
+    pub fn magic(self) -> u32 {
+        let sb: *const u8 = at!(self.0, inode_sb);
+        at!(sb, sb_magic)
     }
 
     /// Type and permission bits.

@@ -61,6 +61,8 @@ pub enum EventKind {
     Listen(Endpoint),
     /// A file was touched.
     File(FileEvent),
+    /// Something was done to another process or to the kernel.
+    Operation(Box<Operation>),
     /// The process leads a new session.
     Setsid,
     /// A process was moved between control groups.
@@ -108,6 +110,19 @@ pub struct Exec {
     pub path_truncated: bool,
     /// Which of its descriptors 0, 1 and 2 are TCP sockets.
     pub stdio: Vec<StdioSocket>,
+    /// Which agent's process opened the executable for writing last, if the kernel half remembers one.
+    pub written: Option<Written>,
+}
+
+/// Who wrote a file.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Written {
+    /// When it was opened for writing last; nanoseconds since the Unix epoch.
+    pub time: Nanos,
+    /// By whom.
+    pub by: ProcessId,
+    /// Agent of that process.
+    pub agent: AgentId,
 }
 
 /// A TCP socket that a program was given as standard input, output or error.
@@ -304,32 +319,47 @@ pub fn is_public(ip: IpAddr) -> bool {
 }
 
 /// A file was touched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FileEvent {
     /// How.
     pub op: FileOp,
-    /// Resolved path: of the file, or of the new name for rename, link and symlink.
+    /// Resolved path as the process's mount namespace has it: of the file, or of the new name for rename, link
+    /// and symlink.
     pub path: Box<str>,
     /// The old name of a rename or link; the target text of a symlink.
     pub from: Option<Box<str>>,
+    /// Where the file is on the host's own mounts; `None` where it is on none of them (an image's own layer),
+    /// or that is not known.
+    pub host_path: Option<Box<str>>,
     /// Inode, where the operation has an open file.
     pub inode: u64,
     /// Device.
     pub dev: u32,
     /// File type and permission bits; for chmod the bits asked for.
     pub mode: u32,
+    /// Link count, where the operation has an open file.
+    pub nlink: u32,
+    /// Number of the mount namespace of the process; 0 where unknown.
+    pub mntns: u32,
+    /// Magic number of the file system (statfs(2)); 0 where unknown.
+    pub magic: u32,
     /// The file did not exist before.
     pub created: bool,
     /// The path comes from the caller's string (resolved afterwards), not from the open file.
     pub path_from_string: bool,
     /// The path lacks its first components.
     pub path_truncated: bool,
+    /// Another process opened the file and this one received it over a socket.
+    pub received: bool,
+    /// Name of the canary that this file is.
+    pub canary: Option<Box<str>>,
 }
 
 /// How a file was touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum FileOp {
     /// Opened for writing.
+    #[default]
     Open,
     /// Cut or extended without an open for writing.
     Truncate,
@@ -343,6 +373,10 @@ pub enum FileOp {
     Unlink,
     /// Given other permission bits.
     Chmod,
+    /// Opened whatever for: a canary.
+    Access,
+    /// Mapped executable.
+    Map,
 }
 
 impl FileOp {
@@ -356,8 +390,132 @@ impl FileOp {
             Self::Symlink => "symlink",
             Self::Unlink => "unlink",
             Self::Chmod => "chmod",
+            Self::Access => "access",
+            Self::Map => "map",
         }
     }
+}
+
+/// Something was done to another process or to the kernel.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Operation {
+    /// What.
+    pub code: OperationCode,
+    /// The other process, where there is one.
+    pub target: Option<ProcessId>,
+    /// What was asked for: a ptrace request, a signal, a bpf command, CLONE_* flags.
+    pub number: u64,
+    /// Where, for mounts and roots; as the process sees it.
+    pub path: Option<Box<str>>,
+    /// What is mounted there.
+    pub source: Option<Box<str>>,
+    /// Type of the file system that is mounted; name of a memfd.
+    pub detail: Option<Box<str>>,
+}
+
+/// What an [`Operation`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum OperationCode {
+    /// ptrace(2) of another process.
+    Ptrace,
+    /// Memory of another process was written.
+    WriteMemory,
+    /// A signal was sent to a process that no agent owns.
+    Signal,
+    /// bpf(2).
+    Bpf,
+    /// A kernel module was loaded.
+    ModuleLoad,
+    /// An io_uring was made.
+    IoUring,
+    /// Something was mounted.
+    Mount,
+    /// Another namespace was entered.
+    Setns,
+    /// A namespace was made.
+    Unshare,
+    /// A file in memory was made.
+    Memfd,
+    /// userfaultfd(2).
+    Userfaultfd,
+    /// The root directory was changed.
+    ChangeRoot,
+    /// Another kernel was loaded.
+    Kexec,
+    /// A file system was unmounted.
+    Unmount,
+}
+
+impl OperationCode {
+    /// Every code.
+    pub const ALL: &'static [Self] = &[
+        Self::Ptrace,
+        Self::WriteMemory,
+        Self::Signal,
+        Self::Bpf,
+        Self::ModuleLoad,
+        Self::IoUring,
+        Self::Mount,
+        Self::Setns,
+        Self::Unshare,
+        Self::Memfd,
+        Self::Userfaultfd,
+        Self::ChangeRoot,
+        Self::Kexec,
+        Self::Unmount,
+    ];
+
+    /// The code with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.name() == name)
+    }
+
+    /// One word for rules and evidence.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ptrace => "ptrace",
+            Self::WriteMemory => "write_memory",
+            Self::Signal => "signal",
+            Self::Bpf => "bpf",
+            Self::ModuleLoad => "module_load",
+            Self::IoUring => "io_uring",
+            Self::Mount => "mount",
+            Self::Setns => "setns",
+            Self::Unshare => "unshare",
+            Self::Memfd => "memfd",
+            Self::Userfaultfd => "userfaultfd",
+            Self::ChangeRoot => "change_root",
+            Self::Kexec => "kexec",
+            Self::Unmount => "unmount",
+        }
+    }
+}
+
+/// What a small file held after its writer closed it. Secrets are masked before this is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileText {
+    /// When it was read; nanoseconds since the Unix epoch.
+    pub time: Nanos,
+    /// The event that made it worth reading: its time, process, agent and control group.
+    pub written: Nanos,
+    /// Who wrote it.
+    pub process: ProcessId,
+    /// Agent of that process.
+    pub agent: AgentId,
+    /// Control group of that process.
+    pub cgroup: CgroupId,
+    /// Path as in that event's [`FileEvent::path`].
+    pub path: Box<str>,
+    /// Device.
+    pub dev: u32,
+    /// Inode.
+    pub inode: u64,
+    /// What it held before the first write, where that is known; empty for a file that was not there.
+    pub before: Option<Box<str>>,
+    /// What it holds now, or a sentence on why that cannot be said.
+    pub text: Result<Box<str>, Box<str>>,
+    /// Bytes of the whole file, of which the text is the beginning.
+    pub size: u64,
 }
 
 /// A process was moved between control groups.
@@ -419,6 +577,7 @@ impl EventKind {
             Self::Bind(_) => "bind",
             Self::Listen(_) => "listen",
             Self::File(_) => "file",
+            Self::Operation(_) => "operation",
             Self::Setsid => "setsid",
             Self::CgroupMove(_) => "cgroup_move",
             Self::CgroupCreate(_) => "cgroup_create",

@@ -8,7 +8,7 @@ use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
 use crate::analysis::{Analyses, Around, Observation};
-use crate::event::{AgentId, CgroupId, Event, EventKind, Nanos};
+use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos};
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
@@ -35,6 +35,8 @@ pub enum Input {
         /// Its path.
         path: String,
     },
+    /// What a small file held after it was written.
+    FileText(Box<FileText>),
     /// What the sensor cannot see, one sentence each; replaces what was said before.
     Gaps(Vec<String>),
     /// Time went on; sent about once a second.
@@ -136,6 +138,7 @@ impl Pipeline {
             }
             Input::AgentRemoved(id) => self.agents.remove(id),
             Input::Cgroup { id, path } => self.cgroups.insert(id, &path),
+            Input::FileText(text) => self.file_text(&text, out),
             Input::Gaps(gaps) => self.gaps = gaps,
             Input::Tick(now) => self.tick(now, out),
         }
@@ -194,6 +197,7 @@ impl Pipeline {
             | EventKind::Bind(_)
             | EventKind::Listen(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupRemove(_) => {}
         }
@@ -208,6 +212,14 @@ impl Pipeline {
         if let EventKind::CgroupRemove(change) = &event.kind {
             self.cgroups.remove(change.id);
         }
+    }
+
+    fn file_text(&mut self, text: &FileText, out: &mut Outputs) {
+        self.now = self.now.max(text.time);
+        let mut observations = std::mem::take(&mut self.observations);
+        let around = Around { table: &self.table, names: self.network.names(), now: self.now };
+        self.analyses.file_text(around, text, &mut observations);
+        self.observed(observations, out);
     }
 
     fn tick(&mut self, now: Nanos, out: &mut Outputs) {

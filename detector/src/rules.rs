@@ -52,6 +52,12 @@ pub enum Category {
     FileChange,
     /// A file was removed.
     FileDelete,
+    /// A canary was opened.
+    FileAccess,
+    /// A file was mapped executable.
+    ImageLoad,
+    /// Something was done to another process or to the kernel.
+    Operation,
     /// A fact that took several events.
     Observation,
     /// A process was moved between control groups.
@@ -71,6 +77,9 @@ impl Category {
         Self::FileEvent,
         Self::FileChange,
         Self::FileDelete,
+        Self::FileAccess,
+        Self::ImageLoad,
+        Self::Operation,
         Self::Observation,
         Self::Cgroup,
         Self::Sensor,
@@ -87,6 +96,9 @@ impl Category {
             Self::FileEvent => "file_event",
             Self::FileChange => "file_change",
             Self::FileDelete => "file_delete",
+            Self::FileAccess => "file_access",
+            Self::ImageLoad => "image_load",
+            Self::Operation => "operation",
             Self::Observation => "observation",
             Self::Cgroup => "cgroup",
             Self::Sensor => "sensor",

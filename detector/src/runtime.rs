@@ -201,6 +201,7 @@ impl Engine {
             | EventKind::Bind(_)
             | EventKind::Listen(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)
@@ -315,7 +316,10 @@ fn kind_name(kind: detector_common::wire::Kind) -> &'static str {
         | Kind::FileLink
         | Kind::FileSymlink
         | Kind::FileUnlink
-        | Kind::FileChmod => "file",
+        | Kind::FileChmod
+        | Kind::FileAccess
+        | Kind::ImageLoad => "file",
+        Kind::Operation => "operation",
         Kind::Setsid => "setsid",
         Kind::CgroupMove => "cgroup_move",
         Kind::CgroupCreate => "cgroup_create",

@@ -41,13 +41,11 @@ fn file(path: &str) -> Event {
     event(EventKind::File(FileEvent {
         op: FileOp::Open,
         path: path.into(),
-        from: None,
         inode: 1,
         dev: 1,
         mode: 0o100_644,
         created: true,
-        path_from_string: false,
-        path_truncated: false,
+        ..FileEvent::default()
     }))
 }
 

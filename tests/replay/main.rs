@@ -88,8 +88,7 @@ impl Story {
             dev: 1,
             mode: 0o100_644,
             created: op == FileOp::Open,
-            path_from_string: false,
-            path_truncated: false,
+            ..FileEvent::default()
         }))
     }
 

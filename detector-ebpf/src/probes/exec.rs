@@ -54,6 +54,7 @@ fn record(actor: &Actor, bprm: Binprm) {
     let argv_total = memory.arg_end.wrapping_sub(memory.arg_start);
     let env_total = memory.env_end.wrapping_sub(memory.env_start);
 
+    let written = super::file::written(inode);
     let path = tail.path(file.path());
     let cwd = tail.path(task.cwd());
     let argv_len = tail.user_bytes::<{ ARGV_INLINE as u64 }>(memory.arg_start, argv_total);
@@ -97,6 +98,7 @@ fn record(actor: &Actor, bprm: Binprm) {
             pad: [0; 2],
             parent_start: parent.start(),
             comm: comm(),
+            written,
         },
     );
 }

@@ -7,9 +7,9 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
-use detector_common::wire::{File as Body, Kind, OpenKey, flag};
+use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, Written, flag};
 
-use crate::kernel::{File, Path, Task};
+use crate::kernel::{File, Inode, Path, Task};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
 use crate::recent;
@@ -18,6 +18,10 @@ use crate::scope::Actor;
 /// When a process was last reported to open an inode for writing.
 #[map]
 static OPENS: LruHashMap<OpenKey, u64> = LruHashMap::with_max_entries(limits::LRU, 0);
+
+/// Which watched process opened an inode for writing last.
+#[map]
+static WRITTEN: LruHashMap<InodeKey, Written> = LruHashMap::with_max_entries(limits::WRITTEN, 0);
 
 const FMODE_WRITE: u32 = 2;
 const FMODE_CREATED: u32 = 0x10_0000;
@@ -58,7 +62,18 @@ pub fn opened(actor: &Actor, fd: u32) {
     if recent::is_repeat(&OPENS, &key, output::now(), limits::DEDUPE_WINDOW) && !created {
         return;
     }
+    let Actor { pid, start, agent, .. } = *actor;
+    let written = Written { time: output::now(), start, pid, agent };
+    let _ = WRITTEN.insert(InodeKey { inode: key.inode, dev: key.dev, pad: 0 }, written, 0);
     report(actor, Kind::FileOpen, file, u32::from(inode.mode()), if created { flag::CREATED } else { 0 });
+}
+
+/// Which watched process wrote the file with this inode last; all zero where none did.
+#[inline(always)]
+pub fn written(inode: Inode) -> Written {
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
+    // SAFETY: a copy is taken at once; at worst it is torn with a writer of this very moment.
+    unsafe { WRITTEN.get(key) }.copied().unwrap_or_default()
 }
 
 /// An operation on an open file succeeded.
@@ -114,7 +129,10 @@ fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
         mode,
         oflags: file.flags(),
         nlink: inode.links(),
+        mntns: Task::current().mount_namespace(),
+        magic: inode.magic(),
         lens: [path.len, 0, 0, 0],
+        ..Body::default()
     };
     let lane =
         if kind as u16 != Kind::FileOpen as u16 || is_precious(path) { Lane::Urgent } else { Lane::BulkLazy };

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::Evidence;
 use super::escape::{clip, cut};
-use crate::event::{Direction, Event, EventKind, Exec, FileEvent, FileOp, Membership};
+use crate::event::{
+    Direction, Event, EventKind, Exec, FileEvent, FileOp, Membership, Operation, OperationCode,
+};
 use crate::network::Recognised;
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Correlation, Finding, Subject, What};
@@ -93,6 +95,7 @@ fn event_sentence(table: &ProcessTable, event: &Event) -> String {
         EventKind::Bind(at) => format!("{who} binds {} for {}", at.local, at.protocol.name()),
         EventKind::Listen(at) => format!("{who} listens on {} for {}", at.local, at.protocol.name()),
         EventKind::File(file) => format!("{who} {}", touched(file)),
+        EventKind::Operation(operation) => format!("{who} {}", operated(table, operation)),
         EventKind::Setsid => format!("{who} began a session of its own"),
         EventKind::CgroupMove(change) => {
             let what = match change.change {
@@ -162,6 +165,32 @@ fn touched(file: &FileEvent) -> String {
         FileOp::Symlink => format!("made {path} a symbolic link to {from}"),
         FileOp::Unlink => format!("removed {path}"),
         FileOp::Chmod => format!("gave {path} the mode {:04o}", file.mode & 0o7777),
+        FileOp::Access => format!("opened {path}"),
+        FileOp::Map => format!("mapped {path} as code"),
+    }
+}
+
+fn operated(table: &ProcessTable, operation: &Operation) -> String {
+    let Operation { code, target, number, path, source, detail } = operation;
+    let target = || target.map_or_else(|| "?".to_owned(), |id| who(table.get(id), id.pid));
+    let named = |text: &Option<Box<str>>| clip(text.as_deref().unwrap_or("?"), MOST);
+    match code {
+        OperationCode::Ptrace => format!("traces {} (request {number:#x})", target()),
+        OperationCode::WriteMemory => format!("wrote into the memory of {}", target()),
+        OperationCode::Signal => format!("sent signal {number} to {}", target()),
+        OperationCode::Bpf => format!("called bpf(2), command {number}"),
+        OperationCode::ModuleLoad => format!("loaded a kernel module: {}", named(detail)),
+        OperationCode::IoUring => "made an io_uring".to_owned(),
+        OperationCode::Mount => {
+            format!("mounted {} ({}) at {}", named(source), named(detail), named(path))
+        }
+        OperationCode::Unmount => format!("unmounted {}", named(path)),
+        OperationCode::Setns => format!("entered another namespace (flags {number:#x})"),
+        OperationCode::Unshare => format!("made a namespace of its own (flags {number:#x})"),
+        OperationCode::Memfd => format!("made a file in memory: {}", named(detail)),
+        OperationCode::Userfaultfd => "took over page faults with userfaultfd(2)".to_owned(),
+        OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
+        OperationCode::Kexec => "loaded another kernel".to_owned(),
     }
 }
 
@@ -210,12 +239,9 @@ mod tests {
                 op,
                 path: "/a".into(),
                 from: Some("/b".into()),
-                inode: 0,
-                dev: 0,
                 mode: 0o10_0755,
                 created,
-                path_from_string: false,
-                path_truncated: false,
+                ..FileEvent::default()
             })
         };
         assert_eq!(sentence(FileOp::Open, true), "created /a");
@@ -225,6 +251,8 @@ mod tests {
         assert_eq!(sentence(FileOp::Link, false), "linked /b as /a");
         assert_eq!(sentence(FileOp::Symlink, true), "made /a a symbolic link to /b");
         assert_eq!(sentence(FileOp::Unlink, false), "removed /a");
+        assert_eq!(sentence(FileOp::Access, false), "opened /a");
+        assert_eq!(sentence(FileOp::Map, false), "mapped /a as code");
         assert_eq!(sentence(FileOp::Chmod, false), "gave /a the mode 0755");
     }
 

@@ -54,6 +54,7 @@ impl Daemonised {
             | EventKind::Bind(_)
             | EventKind::Listen(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)
             | EventKind::CgroupRemove(_)

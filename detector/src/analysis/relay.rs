@@ -86,6 +86,7 @@ impl Relay {
             | EventKind::Bind(_)
             | EventKind::Listen(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)

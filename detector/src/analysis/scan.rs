@@ -90,6 +90,7 @@ impl Scan {
             | EventKind::Bind(_)
             | EventKind::Listen(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)

@@ -79,6 +79,7 @@ impl ShellSocket {
             | EventKind::Bind(_)
             | EventKind::Listen(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)

@@ -112,6 +112,7 @@ impl SshClient {
             | EventKind::Send(_)
             | EventKind::Bind(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)

@@ -11,8 +11,8 @@ use lru::LruCache;
 
 use crate::event::{
     AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec, Exit,
-    FileEvent, FileOp, Flow, FlowResult, FlowStats, Fork, Membership, Nanos, NetnsId, Payload, ProcessId,
-    Protocol, StdioSocket, Ticks, text,
+    FileEvent, FileOp, Flow, FlowResult, FlowStats, Fork, Membership, Nanos, NetnsId, Operation,
+    OperationCode, Payload, ProcessId, Protocol, StdioSocket, Ticks, Written, text,
 };
 
 mod path;
@@ -132,6 +132,9 @@ impl Decoder {
             Kind::CgroupRemove => EventKind::CgroupRemove(cgroup_change(rest)?),
             Kind::Payload => payload(&header, rest)?,
             Kind::Flow => flow_stats(&header, rest)?,
+            Kind::FileAccess => self.file(&header, FileOp::Access, rest)?,
+            Kind::ImageLoad => self.file(&header, FileOp::Map, rest)?,
+            Kind::Operation => self.operation(&header, rest)?,
         };
         Ok(Some(Event {
             time: Nanos(header.time.saturating_add(self.clock)),
@@ -166,6 +169,7 @@ impl Decoder {
             | EventKind::Fork(_)
             | EventKind::Exit(_)
             | EventKind::File(_)
+            | EventKind::Operation(_)
             | EventKind::Setsid
             | EventKind::CgroupMove(_)
             | EventKind::CgroupCreate(_)
@@ -217,6 +221,7 @@ impl Decoder {
             env_truncated: is_shorter(&env, exec.env_total),
             path_truncated: has(flag::PATH_TRUNCATED) || has(flag::CWD_TRUNCATED),
             stdio: stdio_sockets(stdio),
+            written: self.written(exec.written),
         })))
     }
 
@@ -257,7 +262,12 @@ impl Decoder {
             resolver.resolve(header.pid, &path::walked(directory, truncated), &string(name))
         };
         let (path, from) = match op {
-            FileOp::Open | FileOp::Truncate | FileOp::Chmod | FileOp::Unlink => {
+            FileOp::Open
+            | FileOp::Truncate
+            | FileOp::Chmod
+            | FileOp::Unlink
+            | FileOp::Access
+            | FileOp::Map => {
                 let path = if from_string {
                     named(&mut self.resolver, directory, name)
                 } else {
@@ -275,14 +285,74 @@ impl Decoder {
             op,
             path,
             from,
+            host_path: None,
             inode: file.inode,
             dev: file.dev,
             mode: file.mode,
+            nlink: file.nlink,
+            mntns: file.mntns,
+            magic: file.magic,
             created: header.flags & flag::CREATED != 0,
             path_from_string: from_string,
             path_truncated: truncated,
+            received: header.flags & flag::RECEIVED != 0,
+            canary: None,
         }))
     }
+
+    fn operation(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
+        let (operation, rest) = take::<wire::Operation>(rest)?;
+        let wire::Operation { target_start, number, target_pid, code, lens } = operation;
+        let [directory_len, name_len, source_len, detail_len] = lens;
+        let (directory, rest) = part(rest, directory_len)?;
+        let (name, rest) = part(rest, name_len)?;
+        let (source, rest) = part(rest, source_len)?;
+        let (detail, _) = part(rest, detail_len)?;
+        let walked = path::walked(directory, header.flags & flag::PATH_TRUNCATED != 0);
+        let path = match (directory.is_empty(), name.is_empty()) {
+            (true, true) => None,
+            (false, true) => Some(walked),
+            (_, false) => Some(self.resolver.resolve(header.pid, &walked, &string(name))),
+        };
+        Ok(EventKind::Operation(Box::new(Operation {
+            code: operation_code(code).ok_or(Malformed)?,
+            target: (target_pid != 0).then(|| process(target_pid, target_start)),
+            number,
+            path,
+            source: (!source.is_empty()).then(|| string(source)),
+            detail: (!detail.is_empty()).then(|| string(detail)),
+        })))
+    }
+
+    fn written(&self, written: wire::Written) -> Option<Written> {
+        let wire::Written { time, start, pid, agent } = written;
+        (time != 0).then(|| Written {
+            time: Nanos(time.saturating_add(self.clock)),
+            by: process(pid, start),
+            agent: AgentId(agent),
+        })
+    }
+}
+
+fn operation_code(code: u32) -> Option<OperationCode> {
+    use wire::OperationCode as Wire;
+    const CODES: [(Wire, OperationCode); 14] = [
+        (Wire::Ptrace, OperationCode::Ptrace),
+        (Wire::WriteMemory, OperationCode::WriteMemory),
+        (Wire::Signal, OperationCode::Signal),
+        (Wire::Bpf, OperationCode::Bpf),
+        (Wire::ModuleLoad, OperationCode::ModuleLoad),
+        (Wire::IoUring, OperationCode::IoUring),
+        (Wire::Mount, OperationCode::Mount),
+        (Wire::Setns, OperationCode::Setns),
+        (Wire::Unshare, OperationCode::Unshare),
+        (Wire::Memfd, OperationCode::Memfd),
+        (Wire::Userfaultfd, OperationCode::Userfaultfd),
+        (Wire::ChangeRoot, OperationCode::ChangeRoot),
+        (Wire::Kexec, OperationCode::Kexec),
+        (Wire::Unmount, OperationCode::Unmount),
+    ];
+    CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }
 
 /// The bytes are no record of this version.
@@ -306,6 +376,7 @@ impl Wire for wire::Fork {}
 impl Wire for wire::Exit {}
 impl Wire for wire::Socket {}
 impl Wire for wire::File {}
+impl Wire for wire::Operation {}
 impl Wire for wire::Cgroup {}
 impl Wire for wire::Stdio {}
 impl Wire for wire::Payload {}

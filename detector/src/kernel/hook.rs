@@ -145,6 +145,10 @@ const FILE: &[&str] = &[
     "inode_mode",
     "inode_nlink",
     "sb_dev",
+    "sb_magic",
+    "task_nsproxy",
+    "nsproxy_mnt",
+    "mntns_inum",
 ];
 const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 

@@ -184,7 +184,8 @@ impl ProcessTable {
             | EventKind::Send(_)
             | EventKind::Bind(_)
             | EventKind::Listen(_)
-            | EventKind::File(_) => {
+            | EventKind::File(_)
+            | EventKind::Operation(_) => {
                 self.actor(event);
             }
             EventKind::CgroupCreate(_) | EventKind::CgroupRemove(_) | EventKind::Lost(_) => {}

@@ -42,6 +42,9 @@ const ACTOR: &[Category] = &[
     Category::FileEvent,
     Category::FileChange,
     Category::FileDelete,
+    Category::FileAccess,
+    Category::ImageLoad,
+    Category::Operation,
     Category::Observation,
     Category::Cgroup,
 ];
@@ -52,7 +55,12 @@ const DNS: &[Category] = &[Category::DnsQuery];
 const LISTEN: &[Category] = &[Category::NetworkListen];
 const NETWORK: &[Category] =
     &[Category::NetworkConnection, Category::NetworkListen, Category::NetworkPayload, Category::DnsQuery];
-const FILE: &[Category] = &[Category::FileEvent, Category::FileChange, Category::FileDelete];
+const FILE: &[Category] =
+    &[Category::FileEvent, Category::FileChange, Category::FileDelete, Category::FileAccess];
+const EXEC: &[Category] = &[Category::ProcessCreation];
+const CANARY: &[Category] = &[Category::FileAccess];
+const IMAGE: &[Category] = &[Category::ImageLoad];
+const OPERATION: &[Category] = &[Category::Operation];
 const OBSERVATION: &[Category] = &[Category::Observation];
 /// What a parser found, and an analysis repeats.
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
@@ -154,6 +162,19 @@ fields! {
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
+
+    TargetHostPath "TargetHostPath" FILE "Path of the file on the host's own mounts; absent for a file on none of them.";
+    Canary "Canary" CANARY "Name of the canary that was opened.";
+    ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
+    ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
+    ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";
+    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec.";
+    OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command or CLONE flags.";
+    OperationPath "OperationPath" OPERATION "Where something is mounted, or the new root.";
+    OperationSource "OperationSource" OPERATION "What is mounted.";
+    OperationDetail "OperationDetail" OPERATION "Type of the file system that is mounted; name of a memfd.";
+    TargetProcessId "TargetProcessId" OPERATION "The other process.";
+    TargetImage "TargetImage" OPERATION "Its executable, where known.";
 
     StdioPeerIp "StdioPeerIp" ACTOR "Remote address of the TCP socket that is the program's standard input, output or error.";
     StdioPeerPort "StdioPeerPort" ACTOR "Its remote port.";

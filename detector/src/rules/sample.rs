@@ -14,7 +14,7 @@ use super::subject::{View, What};
 use crate::analysis::Observation;
 use crate::event::{
     AgentId, CgroupId, CgroupMove, Endpoint, Event, EventKind, Exec, FileEvent, FileOp, Flow, Lost,
-    Membership, Nanos, NetnsId, ProcessId, Protocol, Ticks,
+    Membership, Nanos, NetnsId, Operation, OperationCode, ProcessId, Protocol, Ticks,
 };
 use crate::network::{Application, Recognised, Role};
 
@@ -50,9 +50,12 @@ impl Sample {
                 protocol: protocol(&fields),
                 local: address(&fields, "LocalIp", "LocalPort"),
             })),
-            Category::FileEvent | Category::FileChange | Category::FileDelete => {
-                Some(EventKind::File(file(category, &fields)))
-            }
+            Category::FileEvent
+            | Category::FileChange
+            | Category::FileDelete
+            | Category::FileAccess
+            | Category::ImageLoad => Some(EventKind::File(file(category, &fields))),
+            Category::Operation => Some(EventKind::Operation(Box::new(operation(&fields)))),
             Category::Cgroup => Some(EventKind::CgroupMove(CgroupMove {
                 moved: process,
                 to: CgroupId(2),
@@ -160,6 +163,8 @@ fn file(category: Category, fields: &Map<String, Value>) -> FileEvent {
     let op = match (category, text(fields, "FileOperation")) {
         (Category::FileDelete, _) => FileOp::Unlink,
         (Category::FileChange, _) => FileOp::Chmod,
+        (Category::FileAccess, _) => FileOp::Access,
+        (Category::ImageLoad, _) => FileOp::Map,
         (_, Some("rename")) => FileOp::Rename,
         (_, Some("link")) => FileOp::Link,
         (_, Some("symlink")) => FileOp::Symlink,
@@ -174,8 +179,19 @@ fn file(category: Category, fields: &Map<String, Value>) -> FileEvent {
         dev: 1,
         mode: 0o100_644,
         created: fields.get("FileCreated") == Some(&Value::Bool(true)),
-        path_from_string: false,
-        path_truncated: false,
+        ..FileEvent::default()
+    }
+}
+
+fn operation(fields: &Map<String, Value>) -> Operation {
+    let code = text(fields, "Operation").and_then(OperationCode::from_name);
+    Operation {
+        code: code.unwrap_or(OperationCode::Ptrace),
+        target: None,
+        number: number(fields, "OperationNumber").unwrap_or_default(),
+        path: text(fields, "OperationPath").map(Into::into),
+        source: text(fields, "OperationSource").map(Into::into),
+        detail: text(fields, "OperationDetail").map(Into::into),
     }
 }
 

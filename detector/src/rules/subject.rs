@@ -11,8 +11,8 @@ use super::facts::Facts;
 use super::facts::miner::Token;
 use super::field::{self, FieldId};
 use crate::event::{
-    CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, StdioSocket, is_loopback,
-    is_private, is_public,
+    CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, Operation, StdioSocket,
+    is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
 
@@ -158,6 +158,10 @@ impl<'a> View<'a> {
 
     fn file(&self) -> Option<&'a FileEvent> {
         if let EventKind::File(file) = self.what.kind()? { Some(file) } else { None }
+    }
+
+    fn operation(&self) -> Option<&'a Operation> {
+        if let EventKind::Operation(operation) = self.what.kind()? { Some(operation) } else { None }
     }
 
     fn moved(&self) -> Option<&'a CgroupMove> {
@@ -346,6 +350,25 @@ impl<'a> View<'a> {
             | FieldId::QueryExample
             | FieldId::ShellEvidence
             | FieldId::ShellProcessId => self.observed(id.name()),
+            FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
+            FieldId::Canary => self.file()?.canary.as_deref().map(str),
+            FieldId::ImageLoaded => Some(str(&self.file()?.path)),
+            FieldId::ExeWrittenByAgent => Some(EventValue::Bool(self.exec?.written.is_some())),
+            FieldId::ExeAgeSeconds => {
+                let EventKind::Exec(exec) = self.what.kind()? else { return None };
+                let seconds = self.what.time().since(exec.written?.time) / 1_000_000_000;
+                Some(EventValue::Int(seconds.cast_signed()))
+            }
+            FieldId::Operation => Some(str(self.operation()?.code.name())),
+            FieldId::OperationNumber => Some(EventValue::Int(self.operation()?.number.cast_signed())),
+            FieldId::OperationPath => self.operation()?.path.as_deref().map(str),
+            FieldId::OperationSource => self.operation()?.source.as_deref().map(str),
+            FieldId::OperationDetail => self.operation()?.detail.as_deref().map(str),
+            FieldId::TargetProcessId => Some(int(self.operation()?.target?.pid)),
+            FieldId::TargetImage => {
+                let target = self.table?.get(self.operation()?.target?)?;
+                target.exec.as_deref().map(|exec| str(&exec.exe))
+            }
             FieldId::StdioPeerIp => Some(ip(self.stdio()?.remote)),
             FieldId::StdioPeerPort => Some(int(self.stdio()?.remote.port())),
             FieldId::StdioLocalPort => Some(int(self.stdio()?.local.port())),

@@ -42,6 +42,7 @@ impl Core {
             | Input::AgentAdded(_)
             | Input::AgentRemoved(_)
             | Input::Cgroup { .. }
+            | Input::FileText(_)
             | Input::Gaps(_)
             | Input::Tick(_) => None,
         };

@@ -177,7 +177,7 @@ fn random_bytes_never_panic() {
             record.push(state as u8);
         }
         if record.len() > 45 {
-            record[44] = (round % 23) as u8;
+            record[44] = (round % 26) as u8;
             record[45] = 0;
         }
         let _ = decoder.decode(&record, Nanos(0));

@@ -50,7 +50,10 @@ impl<'a> What<'a> {
                 }
                 FileOp::Chmod => Category::FileChange,
                 FileOp::Unlink => Category::FileDelete,
+                FileOp::Access => Category::FileAccess,
+                FileOp::Map => Category::ImageLoad,
             }),
+            EventKind::Operation(_) => Some(Category::Operation),
             EventKind::CgroupMove(_) => Some(Category::Cgroup),
             EventKind::Lost(_) => Some(Category::Sensor),
             EventKind::Fork(_)
@@ -112,6 +115,7 @@ impl<'a> What<'a> {
                 | EventKind::Bind(_)
                 | EventKind::Listen(_)
                 | EventKind::File(_)
+                | EventKind::Operation(_)
                 | EventKind::Setsid
                 | EventKind::CgroupMove(_)
                 | EventKind::CgroupCreate(_)
