@@ -95,7 +95,7 @@ fn stranger<const WAY: usize>(packet: Packet, sock: *mut c_void) -> Option<&'sta
 /// Takes the current task for the owner, if it is of the socket's group.
 #[inline(always)]
 fn adopt(state: &mut State) {
-    if let Some(actor) = scope::watched_or_inside()
+    if let Some(actor) = scope::sender()
         && actor.cgroup == state.cgroup
     {
         state.owned_by(&actor);
