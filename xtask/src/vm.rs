@@ -93,7 +93,8 @@ fn show_kernels() -> Result<()> {
 /// The shell's command for the probes' tests: those that start no programs but ours, busybox and Python.
 fn tests(filter: Option<&str>) -> String {
     let filter = filter.unwrap_or_default();
-    format!("{PROGRAMS}/live --skip benign:: --skip cli:: --skip wire:: {filter}")
+    // Two at once: some wait for the clock.
+    format!("{PROGRAMS}/live --test-threads 2 --skip benign:: --skip cli:: --skip wire:: {filter}")
 }
 
 /// Runs the image's command on each kernel in turn; fails where it fails.

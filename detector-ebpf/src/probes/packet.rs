@@ -9,6 +9,7 @@
 
 use core::ffi::c_void;
 
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use detector_common::limits;
@@ -147,7 +148,7 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
         });
     }
     let flags = if begins { flag::BEGINS } else { 0 };
-    let reached = walk(packet, way.state, way.at.get(), len);
+    let reached = payload_walk(packet.0, way.state, way.at.get(), len);
     let taken = least(len, limits::LOOKED_AT);
     way.state = 0;
     if let Some(want) = automaton::want(reached) {
@@ -157,7 +158,7 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
         way.follow = if protocol == TCP { wanted.saturating_sub(bytes + way.looked) } else { 0 };
         look_again(way, protocol, want.again);
         let mark = way.mark;
-        hand_over::<WAY>(packet, state, bytes, mark, flags);
+        hand_over::<WAY>(packet, bytes, mark, flags);
     } else if way.follow > 0 {
         let (take, mark) = (least(len, way.follow), way.mark);
         way.follow -= take;
@@ -165,14 +166,14 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
         if way.left > 0 {
             way.go_on(reached, taken);
         }
-        hand_over::<WAY>(packet, state, take, mark, 0);
+        hand_over::<WAY>(packet, take, mark, 0);
     } else if reached != u32::from(limits::AUTOMATON_DEAD) {
         if protocol == TCP {
             way.go_on(reached, taken);
         }
-        hand_over::<WAY>(packet, state, taken, 0, flags);
+        hand_over::<WAY>(packet, taken, 0, flags);
     } else if first && is_noise::<WAY>(state, len) {
-        hand_over::<WAY>(packet, state, taken, 0, flags);
+        hand_over::<WAY>(packet, taken, 0, flags);
     }
 }
 
@@ -209,9 +210,12 @@ fn is_noise<const WAY: usize>(state: &mut State, len: u32) -> bool {
     len == limits::NOISE_ACT_TWO && state.noise == 1
 }
 
-/// Walks the automaton over the segment, a chunk at a time.
-#[inline(always)]
-fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
+/// Walks the automaton over the segment, a chunk at a time. A global function, which the verifier checks once and
+/// not at the end of each way that leads here; exported, or it would be none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn payload_walk(skb: *mut __sk_buff, from: u32, at: u32, total: u32) -> u32 {
+    let packet = Packet(skb);
     let mut state = from;
     let mut done = 0;
     while done < limits::LOOKED_AT {
@@ -236,12 +240,28 @@ fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
 const SHORT: usize = 256;
 
 #[inline(always)]
-fn hand_over<const WAY: usize>(packet: Packet, state: &State, take: u32, mark: u32, flags: u16) {
-    if take <= SHORT as u32 {
-        write::<WAY, SHORT>(packet, state, take, mark, flags);
-    } else {
-        write::<WAY, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags);
+fn hand_over<const WAY: usize>(packet: Packet, take: u32, mark: u32, flags: u16) {
+    payload_write(packet.0, WAY as u32, take, mark, u32::from(flags));
+}
+
+/// Hands over bytes of the segment. A global function like [`payload_walk`], with a stack of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn payload_write(skb: *mut __sk_buff, way: u32, take: u32, mark: u32, flags: u32) -> i32 {
+    let packet = Packet(skb);
+    let sock = packet.sock();
+    if sock.is_null() {
+        return 0;
     }
+    let Some(state) = flow::known(sock) else { return 0 };
+    let flags = flags as u16;
+    match (way as usize == SENT, take <= SHORT as u32) {
+        (true, true) => write::<SENT, SHORT>(packet, state, take, mark, flags),
+        (true, false) => write::<SENT, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags),
+        (false, true) => write::<RECEIVED, SHORT>(packet, state, take, mark, flags),
+        (false, false) => write::<RECEIVED, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags),
+    }
+    0
 }
 
 #[inline(always)]

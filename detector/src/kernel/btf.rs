@@ -7,6 +7,7 @@ use std::path::Path;
 
 use detector_common::features;
 use detector_common::offsets::Offsets;
+use hashbrown::{HashMap, HashSet};
 
 use super::KernelError;
 
@@ -51,6 +52,9 @@ pub fn facts(path: &Path) -> Result<Facts, KernelError> {
 /// A parsed BTF blob: types by id, struct ids by name.
 struct Btf<'a> {
     types: Vec<&'a [u8]>,
+    /// By name; some names have several.
+    structs: HashMap<&'a [u8], Vec<&'a [u8]>>,
+    functions: HashSet<&'a [u8]>,
     strings: &'a [u8],
 }
 
@@ -110,22 +114,27 @@ impl<'a> Btf<'a> {
             types.push(one);
             rest = more;
         }
-        Some(Self { types, strings })
+        let mut btf = Self { types, structs: HashMap::new(), functions: HashSet::new(), strings };
+        for of in &btf.types {
+            let Some(name) = word(of, 0).and_then(|at| string(strings, at)) else { continue };
+            match kind_of(of) {
+                Some(kind::STRUCT) => btf.structs.entry(name).or_default().push(of),
+                Some(kind::FUNC) => {
+                    btf.functions.insert(name);
+                }
+                _ => {}
+            }
+        }
+        Some(btf)
     }
 
     /// Byte offset of `fields` (dotted) in the struct called `name`.
     fn offset(&self, name: &str, fields: &str) -> Option<u32> {
-        self.types.iter().find_map(|of| {
-            let found = kind_of(of)? == kind::STRUCT && self.string(word(of, 0)?)? == name.as_bytes();
-            found.then(|| self.descend(of, fields)).flatten()
-        })
+        self.structs.get(name.as_bytes())?.iter().find_map(|of| self.descend(of, fields))
     }
 
     fn has_function(&self, name: &str) -> bool {
-        self.types.iter().any(|of| {
-            let named = || self.string(word(of, 0)?).map(|found| found == name.as_bytes());
-            kind_of(of) == Some(kind::FUNC) && named() == Some(true)
-        })
+        self.functions.contains(name.as_bytes())
     }
 
     fn descend(&self, mut of: &'a [u8], fields: &str) -> Option<u32> {
@@ -170,9 +179,14 @@ impl<'a> Btf<'a> {
     }
 
     fn string(&self, at: u32) -> Option<&'a [u8]> {
-        let tail = self.strings.get(usize::try_from(at).ok()?..)?;
-        tail.split(|byte| *byte == 0).next()
+        string(self.strings, at)
     }
+}
+
+/// The name at `at`, up to its NUL.
+fn string(strings: &[u8], at: u32) -> Option<&[u8]> {
+    let tail = strings.get(usize::try_from(at).ok()?..)?;
+    tail.split(|byte| *byte == 0).next()
 }
 
 fn members(of: &[u8]) -> impl Iterator<Item = Member> + '_ {
