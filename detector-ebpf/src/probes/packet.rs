@@ -27,31 +27,76 @@ use segment::{Segment, TCP, UDP};
 
 const ALLOW: i32 = 1;
 
-/// Looks at what is sent.
-#[cgroup_skb(egress)]
-pub fn egress(ctx: SkBuffContext) -> i32 {
-    packet::<SENT>(Packet::of(&ctx));
-    ALLOW
+/// A segment of a watched flow, counted; its bytes are worth a look.
+const LOOK: u32 = 1;
+/// The flow is to be reported again.
+const REPORT: u32 = 2;
+
+/// A program for one way, and its two halves. These are global functions, which the verifier checks once each and
+/// not at the end of every way that leads there, and whose stacks do not add up; exported, or they would be none.
+macro_rules! program {
+    ($(#[$doc:meta])* $name:ident, $direction:ident, $way:ident, $count:ident, $look:ident) => {
+        $(#[$doc])*
+        #[cgroup_skb($direction)]
+        pub fn $name(ctx: SkBuffContext) -> i32 {
+            let packet = Packet::of(&ctx);
+            if packet.is_bare() {
+                return ALLOW;
+            }
+            let next = $count(packet.0);
+            if next & LOOK != 0 {
+                $look(packet.0);
+            }
+            if next & REPORT != 0 {
+                payload_report(packet.0);
+            }
+            ALLOW
+        }
+
+        /// Finds the segment in the packet and counts it; gives what is to be done next.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $count(skb: *mut __sk_buff) -> u32 {
+            count::<$way>(Packet(skb))
+        }
+
+        /// Looks at the bytes.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $look(skb: *mut __sk_buff) -> u32 {
+            let packet = Packet(skb);
+            if let Some(state) = state(packet) {
+                look::<$way>(packet, state);
+            }
+            0
+        }
+    };
 }
 
-/// Looks at what is received.
-#[cgroup_skb(ingress)]
-pub fn ingress(ctx: SkBuffContext) -> i32 {
-    packet::<RECEIVED>(Packet::of(&ctx));
-    ALLOW
+program!(
+    /// Looks at what is sent.
+    egress, egress, SENT, payload_sent, payload_sent_look
+);
+program!(
+    /// Looks at what is received.
+    ingress, ingress, RECEIVED, payload_received, payload_received_look
+);
+
+/// What is known of the packet's socket.
+#[inline(always)]
+fn state(packet: Packet) -> Option<&'static mut State> {
+    let sock = packet.sock();
+    if sock.is_null() { None } else { flow::known(sock) }
 }
 
 #[inline(always)]
-fn packet<const WAY: usize>(packet: Packet) {
-    if packet.is_bare() {
-        return;
-    }
-    let Some(segment) = segment::segment(packet) else { return };
+fn count<const WAY: usize>(packet: Packet) -> u32 {
+    let Some(segment) = segment::segment(packet) else { return 0 };
     let sock = packet.sock();
     if sock.is_null() {
-        return;
+        return 0;
     }
-    let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(packet, sock)) else { return };
+    let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(packet, sock)) else { return 0 };
     if WAY == SENT && state.pid == 0 {
         adopt(state);
     }
@@ -66,16 +111,22 @@ fn packet<const WAY: usize>(packet: Packet) {
     }
     let way = &mut state.ways[WAY];
     way.count(segment.len, now);
-    // From here on the verifier knows nothing of the many ways that led here: it goes on once, not once
-    // for each.
     way.at.set(segment.at);
     way.len.set(segment.len);
-    if is_worth_a_look(way) {
-        look::<WAY>(packet, state);
+    let look = if is_worth_a_look(way) { LOOK } else { 0 };
+    let report = if now.wrapping_sub(state.reported) > limits::FLOW_REPORT { REPORT } else { 0 };
+    look | report
+}
+
+/// Says what the flow carried until now. A global function like [`payload_walk`], with a stack of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn payload_report(skb: *mut __sk_buff) -> i32 {
+    let packet = Packet(skb);
+    if let Some(state) = state(packet) {
+        state.report(packet.cookie(), output::now(), 0);
     }
-    if now.wrapping_sub(state.reported) > limits::FLOW_REPORT {
-        state.report(packet.cookie(), now, 0);
-    }
+    0
 }
 
 /// A socket that carries its first bytes. What it sends, it sends for the current task, if that one is of
@@ -249,11 +300,7 @@ fn hand_over<const WAY: usize>(packet: Packet, take: u32, mark: u32, flags: u16)
 #[inline(never)]
 pub extern "C" fn payload_write(skb: *mut __sk_buff, way: u32, take: u32, mark: u32, flags: u32) -> i32 {
     let packet = Packet(skb);
-    let sock = packet.sock();
-    if sock.is_null() {
-        return 0;
-    }
-    let Some(state) = flow::known(sock) else { return 0 };
+    let Some(state) = state(packet) else { return 0 };
     let flags = flags as u16;
     match (way as usize == SENT, take <= SHORT as u32) {
         (true, true) => write::<SENT, SHORT>(packet, state, take, mark, flags),
