@@ -1,5 +1,7 @@
 //! A control group that a sensor of its own watches, and the events that come of it.
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::ops::{Deref, DerefMut};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -58,7 +60,13 @@ impl Watch {
         let (path, cgroup) = (group.below_mount(), CgroupId(group.id().unwrap()));
         let id = AgentId(AGENTS.fetch_add(1, Ordering::Relaxed));
         let agent = Agent { id, name: path.clone(), cgroup, path };
-        sensor.watch(&agent, &agent.path).unwrap();
+        wait::wait_for("hooks that are free", wait::LIMIT, || match sensor.watch(&agent, &agent.path) {
+            Ok(_) => Ok(Some(())),
+            // A child that another test starts just now holds what the last loan was attached by, until its exec.
+            Err(error) if is_attached_still(&error) => Ok(None),
+            Err(error) => Err(error.into()),
+        })
+        .unwrap();
         Self { group, agent: id, sensor, decoder: Decoder::new(clock::offset()), seen: Vec::new() }
     }
 
@@ -151,6 +159,12 @@ impl Drop for Loan {
         sensor.take_lost();
         LOADED.lock().unwrap_or_else(PoisonError::into_inner).push((sensor, rings));
     }
+}
+
+fn is_attached_still(error: &(dyn Error + 'static)) -> bool {
+    let own = error.downcast_ref::<std::io::Error>();
+    own.is_some_and(|error| error.kind() == ErrorKind::AlreadyExists)
+        || error.source().is_some_and(is_attached_still)
 }
 
 /// A number in what a trigger said, as a pid or port.

@@ -115,6 +115,7 @@ reboot -f
 fn python(root: &Path) -> Result<()> {
     let text = "import os, select, socket, sys, time\n\
                 socket.getaddrinfo('127.0.0.1', 1)\n\
+                'a'.encode().decode('unicode_escape').encode('latin1')\n\
                 print(os.path.realpath(sys.executable))\n\
                 for module in list(sys.modules.values()):\n\
                 \x20   for name in (getattr(module, '__file__', None), getattr(module, '__cached__', None)):\n\
