@@ -75,6 +75,21 @@ pub fn read<T: Plain>(address: *const u8) -> T {
     unsafe { value.assume_init() }
 }
 
+/// Whether user memory holds exactly this text, its NUL included.
+#[inline(always)]
+pub fn user_text_is<const N: usize>(address: u64, text: &[u8; N]) -> bool {
+    let mut held = [0_u8; N];
+    // SAFETY: writes at most the N bytes of `held`; the helper checks the source.
+    unsafe {
+        generated::bpf_probe_read_user(
+            held.as_mut_ptr().cast(),
+            N as u32,
+            address as *const core::ffi::c_void,
+        );
+    }
+    held == *text
+}
+
 /// A number that any CPU may read and write; aligned words are never torn.
 pub struct Word<T>(UnsafeCell<T>);
 

@@ -18,6 +18,8 @@ use crate::scope;
 pub mod number {
     /// open(path, flags, mode)
     pub const OPEN: u64 = 2;
+    /// mmap(address, length, protection, flags, fd, offset)
+    pub const MMAP: u64 = 9;
     /// truncate(path, length)
     pub const TRUNCATE: u64 = 76;
     /// ftruncate(fd, length)
@@ -40,6 +42,12 @@ pub mod number {
     pub const FCHMOD: u64 = 91;
     /// setsid()
     pub const SETSID: u64 = 112;
+    /// setxattr(path, name, value, size, flags)
+    pub const SETXATTR: u64 = 188;
+    /// lsetxattr(path, name, value, size, flags)
+    pub const LSETXATTR: u64 = 189;
+    /// fsetxattr(fd, name, value, size, flags)
+    pub const FSETXATTR: u64 = 190;
     /// openat(dirfd, path, flags, mode)
     pub const OPENAT: u64 = 257;
     /// unlinkat(dirfd, path, flags)
@@ -100,7 +108,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let result: i64 = ctx.arg(1);
-    if result < 0 || is_read_only(number, args) {
+    if result < 0 || is_read_only(number, args) || is_plain_mapping(number, args) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };
@@ -112,6 +120,11 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         number::FCHMOD => {
             file::by_descriptor(&actor, Kind::FileChmod, args.get(0) as u32, args.get(1) as u32);
         }
+        number::MMAP => file::mapped(&actor, args.get(4) as u32, args.get(2)),
+        number::SETXATTR | number::LSETXATTR => {
+            file::attribute_set(&actor, Some(args.get(0)), 0, args.get(1));
+        }
+        number::FSETXATTR => file::attribute_set(&actor, None, args.get(0) as u32, args.get(1)),
         number::TRUNCATE => file::named(&actor, Kind::FileTruncate, (AT_FDCWD, args.get(0)), 0, 0),
         number::CHMOD => file::named(&actor, Kind::FileChmod, (AT_FDCWD, args.get(0)), args.get(1), 0),
         number::FCHMODAT => file::named(&actor, Kind::FileChmod, (args.get(0), args.get(1)), args.get(2), 0),
@@ -154,6 +167,10 @@ fn is_served(number: u64) -> bool {
     matches!(
         number,
         number::OPEN
+            | number::MMAP
+            | number::SETXATTR
+            | number::LSETXATTR
+            | number::FSETXATTR
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME
@@ -186,4 +203,12 @@ fn is_read_only(number: u64, args: Arguments) -> bool {
         _ => return false,
     };
     flags & WRITES == 0
+}
+
+/// Whether a mapping is of no file or not executable, judged by its registers.
+#[inline(always)]
+fn is_plain_mapping(number: u64, args: Arguments) -> bool {
+    const PROT_EXEC: u64 = 4;
+    const MAP_ANONYMOUS: u64 = 0x20;
+    number == number::MMAP && (args.get(2) & PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0)
 }
