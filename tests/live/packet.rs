@@ -244,8 +244,10 @@ s.close()
             _ => None,
         })
         .collect();
-    // TCP may have sent a little of it again.
-    assert!(flows.len() == 1 && (64 << 20..66 << 20).contains(&flows[0]), "{flows:?}");
+    // TCP may have sent a little of it again. Before 5.11 the sum is made when the descriptor closes, while the last
+    // of it waits to be sent.
+    let least = if detector_tests::skip::kernel() < (5, 11) { 48 << 20 } else { 64 << 20 };
+    assert!(flows.len() == 1 && (least..66 << 20).contains(&flows[0]), "{flows:?}");
 }
 
 #[test]
