@@ -57,6 +57,10 @@ offsets! {
     task_signal = "task_struct.signal";
     /// wait(2) status.
     task_exit_code = "task_struct.exit_code";
+    /// Credentials that others judge the task by.
+    task_cred = "task_struct.cred";
+    /// User id.
+    cred_uid = "cred.uid";
     /// Control groups of the task.
     task_cgroups = "task_struct.cgroups";
     /// Control group of the default hierarchy.

@@ -14,6 +14,17 @@ use detector_common::offsets::Offsets;
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = Offsets::unknown();
 
+/// Filled likewise: bits of [`detector_common::features`].
+#[unsafe(no_mangle)]
+static FEATURES: u32 = 0;
+
+/// Whether this kernel has a feature; the verifier knows the answer and does not look at the other way.
+#[inline(always)]
+pub fn has(feature: u32) -> bool {
+    // SAFETY: a frozen map value; volatile, since the loader wrote it.
+    unsafe { read_volatile(&raw const FEATURES) & feature != 0 }
+}
+
 macro_rules! at {
     ($base:expr, $field:ident) => {{
         // SAFETY: OFFSETS is a frozen map value of this layout; volatile, since the loader wrote it.
@@ -135,6 +146,13 @@ impl Task {
     pub fn start(self) -> u64 {
         let leader: *const u8 = at!(self.0, task_group_leader);
         at!(leader, task_start)
+    }
+
+    /// User id.
+    #[inline(always)]
+    pub fn uid(self) -> u32 {
+        let credentials: *const u8 = at!(self.0, task_cred);
+        at!(credentials, cred_uid)
     }
 
     /// Parent.

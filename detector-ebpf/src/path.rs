@@ -1,8 +1,9 @@
 //! Puts records together in the scratch buffer: resolved paths, strings, bytes of user memory.
 //!
 //! A path is written as its components from the leaf up, each with its NUL, by walking directory
-//! entries and mounts; userspace turns it round. The walk is one `bpf_loop` (Linux 5.17), which the
-//! verifier checks once, whatever the depth.
+//! entries and mounts; userspace turns it round. The walk, some steps of it and a single one are global functions
+//! (Linux 5.6): the verifier checks each once and on its own, and takes a call for one instruction. So neither the
+//! depth nor how many walks a program has makes it longer, and kernels without `bpf_loop` (5.17) are served.
 
 use core::ffi::c_void;
 
@@ -69,8 +70,7 @@ impl Builder {
         set!(scratch, done, 0);
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
-        // SAFETY: the callback has the signature that bpf_loop wants and uses no context.
-        unsafe { generated::bpf_loop(PATH_COMPONENTS, component as *mut c_void, core::ptr::null_mut(), 0) };
+        path_walk();
         let start = get!(scratch, last) as usize & START_MASK;
         let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
             // SAFETY: four bytes of the buffer.
@@ -160,8 +160,40 @@ impl Builder {
     }
 }
 
-/// Writes one component and goes one up; 1 ends the loop.
-extern "C" fn component(_: u32, _: *mut c_void) -> i64 {
+/// Steps that are taken in one go.
+const STEPS: u32 = 48;
+const _: () = assert!(PATH_COMPONENTS.is_multiple_of(STEPS));
+
+/// Walks from where the scratch buffer says that it is. Exported, or it would be no global function; so are the
+/// next two.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_walk() -> i32 {
+    for _ in 0..PATH_COMPONENTS / STEPS {
+        if path_steps() != 0 {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Takes some steps; 1 ends the walk.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_steps() -> i32 {
+    for _ in 0..STEPS {
+        if path_component() != 0 {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Writes one component and goes one up; 1 ends the walk. Where it is, it reads from the scratch buffer, since
+/// kernels before 5.12 hand global functions nothing but numbers.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_component() -> i32 {
     let Some(scratch) = output::scratch() else { return 1 };
     let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
     if place.is_mount_root() {

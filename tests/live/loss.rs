@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use detector::event::{AgentId, EventKind};
+use detector::event::EventKind;
 use detector::kernel::sensor::Settings;
 use detector_common::wire::Kind;
 use detector_tests::{needs_root, trigger};
@@ -23,7 +23,7 @@ fn lost_records_are_counted_by_kind_and_agent() {
     watch.run(&["bench-exec", "300"]);
     watch.take(Duration::ZERO);
     let lost = watch.sensor.take_lost();
-    let of_exec = lost.iter().filter(|(agent, kind, _)| (*agent, *kind) == (AgentId(1), Kind::Exec));
+    let of_exec = lost.iter().filter(|(agent, kind, _)| (*agent, *kind) == (watch.agent, Kind::Exec));
     let lost_execs: u64 = of_exec.map(|(_, _, count)| count).sum();
     assert!(lost_execs > 0, "{lost:?}");
     // Warm-up and the trigger itself add some to the 300.

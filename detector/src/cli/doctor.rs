@@ -51,8 +51,13 @@ struct Check {
 struct Served {
     events: &'static [&'static str],
     hook: String,
+    program: &'static str,
     attached: &'static str,
     state: State,
+    /// What this kernel is too old for.
+    lacks: Vec<&'static str>,
+    /// How many instructions the kernel's verifier went through; kernels before 5.16 do not say.
+    verified_instructions: Option<u32>,
     not_seen: &'static [&'static str],
 }
 
@@ -81,7 +86,11 @@ fn examine() -> Report {
         Ok((sensor, _)) => sensor
             .states()
             .iter()
-            .map(|state| served(state.hook, state.refused.clone().map_or(State::Used, State::Refused)))
+            .map(|state| Served {
+                lacks: state.lacks.clone(),
+                verified_instructions: state.verified,
+                ..served(state.hook, state.refused.clone().map_or(State::Used, State::Refused))
+            })
             .collect(),
         Err(error) => {
             let detail = format!("{:#}", anyhow::Error::from(error));
@@ -109,8 +118,8 @@ fn privilege() -> Check {
 }
 
 fn kernel_btf() -> Check {
-    match btf::offsets(Path::new(btf::VMLINUX)) {
-        Ok(offsets) => {
+    match btf::facts(Path::new(btf::VMLINUX)) {
+        Ok(btf::Facts { offsets, features: _ }) => {
             let all = detector_common::offsets::Offsets::PATHS;
             let missing: Vec<&str> =
                 all.iter().filter(|(name, _)| offsets.get(name).is_none()).map(|(_, path)| *path).collect();
@@ -170,7 +179,16 @@ fn served(hook: &Hook, state: State) -> Served {
         When::Always => "always",
         When::Agents => "while agents exist",
     };
-    Served { events: hook.serves, hook: name, attached, state, not_seen: hook.blind }
+    Served {
+        events: hook.serves,
+        hook: name,
+        program: hook.program,
+        attached,
+        state,
+        lacks: vec![],
+        verified_instructions: None,
+        not_seen: hook.blind,
+    }
 }
 
 fn page(report: &Report) -> String {
@@ -185,7 +203,7 @@ fn page(report: &Report) -> String {
         let _ = writeln!(out, "  {mark:<8}{name:<13}{detail}");
     }
     let _ = writeln!(out, "\n  {:<30}{:<31}state", "events", "hook");
-    for Served { events, hook, attached, state, not_seen: _ } in events {
+    for Served { events, hook, attached, state, .. } in events {
         let state = match state {
             State::Used => format!("used, attached {attached}"),
             State::Refused(reason) => format!("REFUSED: {reason}"),
@@ -195,6 +213,13 @@ fn page(report: &Report) -> String {
             let (hook, state) = if row == 0 { (hook.as_str(), state.as_str()) } else { ("", "") };
             let _ = writeln!(out, "  {event:<30}{hook:<31}{state}");
         }
+    }
+    let lacks: Vec<&str> = events.iter().flat_map(|served| served.lacks.iter().copied()).collect();
+    if !lacks.is_empty() {
+        out.push_str("\n  not on this kernel:\n");
+    }
+    for lack in lacks {
+        let _ = writeln!(out, "    - {lack}");
     }
     out.push_str("\n  not seen by these hooks:\n");
     for gap in events.iter().flat_map(|served| served.not_seen) {

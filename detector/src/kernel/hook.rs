@@ -1,5 +1,7 @@
 //! The one table of hooks: which program serves which events, what it needs, what slips past it.
 
+use detector_common::features;
+
 use crate::event::Direction;
 
 /// How a program is attached.
@@ -37,10 +39,21 @@ pub struct Hook {
     pub serves: &'static [&'static str],
     /// Fields of [`detector_common::offsets::Offsets`] without which it is left out.
     pub needs: &'static [&'static str],
+    /// What it tells only where the kernel has more than every kernel has.
+    pub pieces: &'static [Piece],
     /// Evasions that it cannot see, one sentence each.
     pub blind: &'static [&'static str],
     /// Without it the detector does not start.
     pub vital: Vital,
+}
+
+/// A part of what a hook tells that needs a younger kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// A bit of [`detector_common::features`].
+    pub feature: u32,
+    /// What holds without, as a sentence.
+    pub without: &'static str,
 }
 
 /// Whether the detector can do without a hook.
@@ -61,6 +74,18 @@ const TASK: &[&str] = &[
     "css_set_dfl",
     "cgroup_kn",
     "kernfs_id",
+];
+const SENDER: &[&str] = &[
+    "task_tgid",
+    "task_pid",
+    "task_group_leader",
+    "task_start",
+    "task_cgroups",
+    "css_set_dfl",
+    "cgroup_kn",
+    "kernfs_id",
+    "task_cred",
+    "cred_uid",
 ];
 const CGROUP: &[&str] = &[
     "cgroup_kn",
@@ -160,6 +185,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["fork"],
         needs: TASK,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
     },
@@ -169,6 +195,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["exec"],
         needs: EXEC,
+        pieces: &[],
         blind: &["code that runs without exec: shared libraries, ptrace, a JIT"],
         vital: Vital::Yes,
     },
@@ -178,6 +205,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["exit"],
         needs: &["task_signal", "signal_live", "task_exit_code"],
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
     },
@@ -187,6 +215,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_create"],
         needs: CGROUP,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
     },
@@ -196,6 +225,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_remove"],
         needs: CGROUP,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
     },
@@ -205,6 +235,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_move"],
         needs: CGROUP,
+        pieces: &[],
         blind: &["a single thread moved within a threaded control group"],
         vital: Vital::Yes,
     },
@@ -214,6 +245,17 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["listen", "connect_result", "flow (TCP, at its close)"],
         needs: SOCK,
+        pieces: &[
+            Piece {
+                feature: features::SOCKET_STORAGE,
+                without: "kernel before 5.11: a TCP flow is summed up when its last descriptor closes, what \
+                          the kernel sends after that is not counted",
+            },
+            Piece {
+                feature: features::SOCKET_COOKIE,
+                without: "kernel before 5.12: connects of a process that left its control group carry no cookie",
+            },
+        ],
         blind: &["TCP outside the kernel's own stack"],
         vital: Vital::No,
     },
@@ -223,6 +265,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["connect (IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: CONNECT_BLIND,
         vital: Vital::No,
     },
@@ -232,6 +275,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["connect (IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -241,6 +285,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["send (UDP, IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -250,6 +295,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["send (UDP, IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -259,6 +305,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["bind (IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -268,6 +315,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["bind (IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -276,7 +324,8 @@ pub const HOOKS: &[Hook] = &[
         attach: Attach::CgroupSkb(Direction::Out),
         when: When::Agents,
         serves: &["payload (sent)", "flow"],
-        needs: &[],
+        needs: SENDER,
+        pieces: &[],
         blind: &["sockets that were made outside the agents' control groups and brought in"],
         vital: Vital::No,
     },
@@ -285,7 +334,8 @@ pub const HOOKS: &[Hook] = &[
         attach: Attach::CgroupSkb(Direction::In),
         when: When::Agents,
         serves: &["payload (received)", "flow"],
-        needs: &[],
+        needs: SENDER,
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -295,6 +345,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["flow (UDP, at its close)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
     },
@@ -304,6 +355,7 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["file (writes, names, modes)", "setsid"],
         needs: FILE,
+        pieces: &[],
         blind: &[
             "file operations through io_uring",
             "file operations by 32-bit syscalls",

@@ -64,6 +64,10 @@ pub struct HookState {
     pub hook: &'static Hook,
     /// Why it is not used; `None` where it is.
     pub refused: Option<String>,
+    /// What it cannot tell on this kernel, where it is used; one sentence each.
+    pub lacks: Vec<&'static str>,
+    /// How many instructions the verifier went through; kernels before 5.16 do not say.
+    pub verified: Option<u32>,
 }
 
 /// The loaded kernel half.
@@ -112,7 +116,7 @@ impl Sensor {
             return Err(KernelError::Privilege);
         }
         let cgroups = Cgroups::find()?;
-        let offsets = btf::offsets(Path::new(btf::VMLINUX))?;
+        let btf::Facts { offsets, features } = btf::facts(Path::new(btf::VMLINUX))?;
         let words: Vec<u32> =
             Offsets::PATHS.iter().map(|(name, _)| offsets.get(name).unwrap_or(u32::MAX)).collect();
         let types = Btf::from_sys_fs().map_err(|source| KernelError::AyaBtf(Box::new(source)))?;
@@ -124,6 +128,7 @@ impl Sensor {
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&types))
             .override_global("OFFSETS", words.as_slice(), true)
+            .override_global("FEATURES", &features, true)
             .override_global("AYA_LOG_LEVEL", &level, false)
             .map_max_entries("URGENT", *ring_size)
             .map_max_entries("BULK", *ring_size)
@@ -131,7 +136,12 @@ impl Sensor {
             .map_err(|source| KernelError::Load(Box::new(source)))?;
         let states = HOOKS
             .iter()
-            .map(|hook| HookState { hook, refused: load_hook(&mut ebpf, hook, &offsets, &types) })
+            .map(|hook| HookState {
+                hook,
+                refused: load_hook(&mut ebpf, hook, &offsets, &types),
+                lacks: lacks(hook, features),
+                verified: verified(&ebpf, hook),
+            })
             .collect::<Vec<_>>();
         if let Some((hook, reason)) = states.iter().find_map(|state| {
             let reason = state.refused.clone()?;
@@ -355,6 +365,16 @@ fn load_hook(ebpf: &mut Ebpf, hook: &Hook, offsets: &Offsets, types: &Btf) -> Op
         _ => return Some("the object has another program under this name".to_owned()),
     };
     loaded.err().map(|error| refusal(&error))
+}
+
+/// The pieces of a hook that this kernel does not serve.
+fn lacks(hook: &Hook, features: u32) -> Vec<&'static str> {
+    let missing = hook.pieces.iter().filter(|piece| features & piece.feature == 0);
+    missing.map(|piece| piece.without).collect()
+}
+
+fn verified(ebpf: &Ebpf, hook: &Hook) -> Option<u32> {
+    ebpf.program(hook.program)?.info().ok()?.verified_instruction_count()
 }
 
 /// An error of the verifier carries its log; a person wants the end of it.
