@@ -1,8 +1,8 @@
 //! Puts records together in the scratch buffer: resolved paths, strings, bytes of user memory.
 //!
 //! A path is written as its components from the leaf up, each with its NUL, by walking directory
-//! entries and mounts; userspace turns it round. The walk is one `bpf_loop` (Linux 5.17), which the
-//! verifier checks once, whatever the depth.
+//! entries and mounts; userspace turns it round. One step of the walk is a global function (Linux 5.6), which
+//! the verifier checks once and on its own: to the loop around it, it is a call that gives any number.
 
 use core::ffi::c_void;
 
@@ -69,8 +69,11 @@ impl Builder {
         set!(scratch, done, 0);
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
-        // SAFETY: the callback has the signature that bpf_loop wants and uses no context.
-        unsafe { generated::bpf_loop(PATH_COMPONENTS, component as *mut c_void, core::ptr::null_mut(), 0) };
+        for _ in 0..PATH_COMPONENTS {
+            if path_component() != 0 {
+                break;
+            }
+        }
         let start = get!(scratch, last) as usize & START_MASK;
         let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
             // SAFETY: four bytes of the buffer.
@@ -160,8 +163,11 @@ impl Builder {
     }
 }
 
-/// Writes one component and goes one up; 1 ends the loop.
-extern "C" fn component(_: u32, _: *mut c_void) -> i64 {
+/// Writes one component and goes one up; 1 ends the walk. Where it is, it reads from the scratch buffer, since
+/// kernels before 5.12 hand global functions nothing but numbers. Exported, or it would be no global function.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_component() -> i32 {
     let Some(scratch) = output::scratch() else { return 1 };
     let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
     if place.is_mount_root() {

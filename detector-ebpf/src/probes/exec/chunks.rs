@@ -1,10 +1,7 @@
 //! Sends what of argv or environment does not fit into the exec record, in order, before that record.
-//!
-//! The loop is a `bpf_loop`: unrolled, its branches would multiply with those of the record.
 
-use core::ffi::c_void;
-
-use aya_ebpf::helpers::generated::bpf_loop;
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::PerCpuArray;
 use detector_common::limits::EXEC_CHUNK;
 use detector_common::wire::{ExecChunk, Kind, Stream};
 
@@ -14,6 +11,7 @@ use crate::scope::Actor;
 
 /// A part of user memory that is sent in chunks.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct Stretch {
     start: u64,
     total: u64,
@@ -23,10 +21,15 @@ pub struct Stretch {
 }
 
 #[repr(C)]
+#[derive(Clone, Copy)]
 struct State {
     actor: Actor,
     stretch: Stretch,
 }
+
+/// What is being sent: in a map, since kernels before 5.12 hand global functions nothing but numbers.
+#[map]
+static SENDING: PerCpuArray<State> = PerCpuArray::with_max_entries(1, 0);
 
 impl Stretch {
     /// What follows the first `inline` bytes of `(start, total)`, at most `most` chunks.
@@ -39,16 +42,24 @@ impl Stretch {
 /// Sends a stretch.
 #[inline(always)]
 pub fn send(actor: &Actor, stretch: Stretch) {
-    let most = stretch.most;
-    let mut state = State { actor: *actor, stretch };
-    // SAFETY: the callback has the signature that bpf_loop wants, and `state` outlives the call.
-    unsafe { bpf_loop(most, one as *mut c_void, (&raw mut state).cast(), 0) };
+    let Some(state) = SENDING.get_ptr_mut(0) else { return };
+    // SAFETY: a live map value of this CPU.
+    unsafe { state.write(State { actor: *actor, stretch }) };
+    for _ in 0..stretch.most {
+        if exec_chunk() != 0 {
+            break;
+        }
+    }
 }
 
-/// Sends one chunk; 1 ends the loop.
-extern "C" fn one(_: u32, state: *mut c_void) -> i64 {
-    // SAFETY: bpf_loop hands over the pointer to the State on its caller's stack.
-    let State { actor, stretch } = unsafe { &mut *state.cast::<State>() };
+/// Sends one chunk; 1 ends the loop. A global function, as [`crate::path`] has one: unrolled, its branches would
+/// multiply with those of the record.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn exec_chunk() -> i32 {
+    let Some(state) = SENDING.get_ptr_mut(0) else { return 1 };
+    // SAFETY: a live map value of this CPU, which this program alone uses.
+    let State { actor, stretch } = unsafe { &mut *state };
     let Stretch { start, total, offset, stream, .. } = *stretch;
     if offset >= total {
         return 1;
