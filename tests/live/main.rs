@@ -16,6 +16,7 @@ mod file;
 mod loss;
 mod network;
 mod packet;
+mod persistence;
 mod process;
 mod watch;
 mod wire;
