@@ -77,6 +77,8 @@ offsets! {
     mm_env_end = "mm_struct.env_end";
     /// Working directory.
     fs_pwd = "fs_struct.pwd";
+    /// Root directory of a process.
+    fs_root = "fs_struct.root";
     /// Executable (the interpreter, for a script).
     bprm_file = "linux_binprm.file";
     /// Path as it was given to execve.
@@ -103,6 +105,8 @@ offsets! {
     path_mnt = "path.mnt";
     /// Parent directory entry.
     dentry_parent = "dentry.d_parent";
+    /// Super block of a directory entry.
+    dentry_sb = "dentry.d_sb";
     /// Name bytes of a directory entry.
     dentry_name = "dentry.d_name.name";
     /// Root dentry of a mount.

@@ -356,7 +356,8 @@ pub struct Flow {
 
 /// A file operation. Tail: the byte strings of [`Self::lens`], then that of [`Self::above`].
 ///
-/// 0: the directory (or, for an open, the file) as a path walk; 1: the name given below it;
+/// 0: the directory (or, for an open, the file) as a path walk, the root of the process for a name that begins
+/// with a slash; 1: the name given below it;
 /// 2 and 3: the same for the second name of rename and link. A symlink's target is string 3.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -377,10 +378,11 @@ pub struct File {
     pub magic: u32,
     /// Bytes of the four strings.
     pub lens: [u16; 4],
-    /// How many bytes of string 0 and of string 2 the walk wrote before it left the file's own mount.
+    /// How many bytes of string 0 and of string 2 the walk wrote before it left the file's own mount; more than
+    /// the string has, where it did not come that far.
     pub within: [u16; 2],
-    /// Bytes of the fifth string: a walk from the root of that mount to the root of its file system, where
-    /// these are not the same (a bind mount).
+    /// Bytes of the fifth string: a walk from the root of that mount (of string 2's, where there are two) to the
+    /// root of its file system, where these are not the same (a bind mount).
     pub above: u16,
     /// Zero.
     pub pad: u16,

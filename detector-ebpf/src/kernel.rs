@@ -90,6 +90,17 @@ pub fn user_text_is<const N: usize>(address: u64, text: &[u8; N]) -> bool {
     held == *text
 }
 
+/// The byte of user memory at `address`, 0 if it cannot be read.
+#[inline(always)]
+pub fn user_byte(address: u64) -> u8 {
+    let mut value = 0_u8;
+    // SAFETY: the helper checks the address and writes one byte.
+    unsafe {
+        generated::bpf_probe_read_user((&raw mut value).cast(), 1, address as *const core::ffi::c_void)
+    };
+    value
+}
+
 /// A number that any CPU may read and write; aligned words are never torn.
 pub struct Word<T>(UnsafeCell<T>);
 
@@ -187,6 +198,13 @@ impl Task {
     pub fn cwd(self) -> Path {
         let fs: *const u8 = at!(self.0, task_fs);
         Path::at(inside!(fs, fs_pwd))
+    }
+
+    /// Root directory.
+    #[inline(always)]
+    pub fn root(self) -> Path {
+        let fs: *const u8 = at!(self.0, task_fs);
+        Path::at(inside!(fs, fs_root))
     }
 
     /// Number of its mount namespace.
@@ -358,6 +376,13 @@ impl Path {
     #[inline(always)]
     fn at(path: *const u8) -> Self {
         Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
+    }
+
+    /// Device of its file system.
+    #[inline(always)]
+    pub fn device(self) -> u32 {
+        let sb: *const u8 = at!(self.dentry, dentry_sb);
+        at!(sb, sb_dev)
     }
 
     /// Whether this is the root of its mount.

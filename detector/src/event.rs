@@ -112,6 +112,21 @@ pub struct Exec {
     pub stdio: Vec<StdioSocket>,
     /// Which agent's process opened the executable for writing last, if the kernel half remembers one.
     pub written: Option<Written>,
+    /// Whether it is a program of the distribution that writes where others have no business.
+    pub trust: Trust,
+}
+
+/// How far what a program writes is taken for what the distribution wants. Told by the inode of the
+/// executable and by its environment, never by a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Trust {
+    /// Not at all.
+    #[default]
+    None,
+    /// What it writes itself.
+    Writer,
+    /// What it writes, and what the system's programs below it write: it runs the scripts of packages.
+    Installer,
 }
 
 /// Who wrote a file.
@@ -138,7 +153,8 @@ pub struct StdioSocket {
 
 impl Exec {
     /// Environment variables that are kept; all others are dropped unread.
-    pub const WATCHED_ENV: [&'static str; 4] = ["LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "PYTHONSTARTUP"];
+    pub const WATCHED_ENV: [&'static str; 7] =
+        ["LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "PERL5LIB", "PERL5OPT"];
 
     /// Whether the executable lives in memory only.
     pub fn is_memfd(&self) -> bool {
@@ -326,12 +342,17 @@ pub struct FileEvent {
     /// Resolved path as the process's mount namespace has it: of the file, or of the new name for rename, link
     /// and symlink.
     pub path: Box<str>,
-    /// The old name of a rename or link; the target text of a symlink.
+    /// The old name of a rename or link; the target text of a symlink. For any other operation on a file with
+    /// several names, the name that was used, where `path` is another that counts.
     pub from: Option<Box<str>>,
     /// Where the file is on the host's own mounts; `None` where it is on none of them (an image's own layer),
     /// or that is not known.
     pub host_path: Option<Box<str>>,
-    /// Inode, where the operation has an open file.
+    /// The same for the old name of a rename or link.
+    pub host_from: Option<Box<str>>,
+    /// The mount namespace of the process is the host's, so that `path` is a path of the host too.
+    pub in_host: bool,
+    /// Inode, where the operation has an open file or the file was still there.
     pub inode: u64,
     /// Device.
     pub dev: u32,

@@ -77,7 +77,8 @@ impl Engine {
         let (sender, commands) = channel();
         let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let remote = Remote { commands: sender, wake: wake.clone() };
-        let decoder = Decoder::new(clock::offset());
+        let mut decoder = Decoder::new(clock::offset());
+        decoder.look_for_links();
         let mut engine =
             Self { sensor, rings, decoder, agents, strangers: BTreeSet::new(), core, commands, wake };
         let gaps = gaps(&engine.sensor);

@@ -17,6 +17,7 @@ mod loss;
 mod network;
 mod new_code;
 mod packet;
+mod persistence;
 mod process;
 mod watch;
 mod wire;

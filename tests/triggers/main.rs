@@ -71,6 +71,8 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("open-append", "PATH", file::open_append),
     Trigger("open-repeated", "PATH COUNT", file::open_repeated),
     Trigger("open-tmpfile", "DIRECTORY", file::open_tmpfile),
+    Trigger("link-tmpfile", "DIRECTORY PATH", file::link_tmpfile),
+    Trigger("map-write", "PATH", file::map_write),
     Trigger("open-at", "DIRECTORY NAME", file::open_at),
     Trigger("truncate", "PATH LENGTH", file::truncate),
     Trigger("ftruncate", "PATH LENGTH", file::ftruncate),

@@ -9,7 +9,7 @@ use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
 use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, Operation, OperationCode, Written, flag};
 
-use crate::kernel::{File, Inode, Path, Task, user_text_is};
+use crate::kernel::{self, File, Inode, Path, Task, user_text_is};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
 use crate::recent;
@@ -94,7 +94,10 @@ pub fn attribute_set(actor: &Actor, path: Option<u64>, fd: u32, attribute: u64) 
     }
     let Some(mut tail) = Builder::new::<Operation>() else { return };
     let (directory, name) = match path {
-        Some(path) => place(&mut tail, (AT_FDCWD as u32 as u64, path)),
+        Some(path) => {
+            let Place { directory, text, .. } = place(&mut tail, (AT_FDCWD as u32 as u64, path));
+            (directory, text)
+        }
         None => (tail.path(Task::current().file(fd).path()), 0),
     };
     let code = OperationCode::FileCapability as u32;
@@ -113,11 +116,15 @@ pub fn by_descriptor(actor: &Actor, kind: Kind, fd: u32, mode: u32) {
 #[inline(always)]
 pub fn named(actor: &Actor, kind: Kind, name: Named, mode: u64, oflags: u64) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
-    let (directory, text) = place(&mut tail, name);
+    let Place { directory, text, device } = place(&mut tail, name);
     let body = Body {
+        dev: device,
         mode: mode as u32,
         oflags: oflags as u32,
+        mntns: Task::current().mount_namespace(),
         lens: [directory.len, text, 0, 0],
+        within: [directory.within, 0],
+        above: tail.above(),
         ..Body::default()
     };
     let lane = if let Kind::FileUnlink = kind { Lane::BulkLazy } else { Lane::Urgent };
@@ -128,20 +135,35 @@ pub fn named(actor: &Actor, kind: Kind, name: Named, mode: u64, oflags: u64) {
 #[inline(always)]
 pub fn moved(actor: &Actor, kind: Kind, old: Named, new: Named, oflags: u64) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
-    let (old_directory, old_text) = place(&mut tail, old);
-    let (new_directory, new_text) = place(&mut tail, new);
-    let lens = [old_directory.len, old_text, new_directory.len, new_text];
-    let flags = flag::PATH_FROM_STRING | truncated(old_directory) | truncated(new_directory);
-    tail.emit(Lane::Urgent, kind, actor, flags, Body { oflags: oflags as u32, lens, ..Body::default() });
+    let old = place(&mut tail, old);
+    let new = place(&mut tail, new);
+    let flags = flag::PATH_FROM_STRING | truncated(old.directory) | truncated(new.directory);
+    let body = Body {
+        dev: new.device,
+        oflags: oflags as u32,
+        mntns: Task::current().mount_namespace(),
+        lens: [old.directory.len, old.text, new.directory.len, new.text],
+        within: [old.directory.within, new.directory.within],
+        above: tail.above(),
+        ..Body::default()
+    };
+    tail.emit(Lane::Urgent, kind, actor, flags, body);
 }
 
 /// A symbolic link was made.
 #[inline(always)]
 pub fn symlinked(actor: &Actor, target: u64, name: Named) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
-    let (directory, text) = place(&mut tail, name);
+    let Place { directory, text, device } = place(&mut tail, name);
     let target = tail.user_string(target);
-    let body = Body { lens: [directory.len, text, 0, target], ..Body::default() };
+    let body = Body {
+        dev: device,
+        mntns: Task::current().mount_namespace(),
+        lens: [directory.len, text, 0, target],
+        within: [directory.within, 0],
+        above: tail.above(),
+        ..Body::default()
+    };
     tail.emit(Lane::Urgent, Kind::FileSymlink, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
 
@@ -159,6 +181,8 @@ fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
         mntns: Task::current().mount_namespace(),
         magic: inode.magic(),
         lens: [path.len, 0, 0, 0],
+        within: [path.within, 0],
+        above: tail.above(),
         ..Body::default()
     };
     let lane =
@@ -166,14 +190,26 @@ fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
     tail.emit(lane, kind, actor, flags | truncated(path), body);
 }
 
-/// Appends the directory that a name is relative to, and the name.
+/// A name in the record under construction, and the directory that it is relative to.
+struct Place {
+    directory: Walked,
+    text: u16,
+    device: u32,
+}
+
+/// Appends the directory that a name is relative to (the root of the process for an absolute one), and the name.
 #[inline(always)]
-fn place(tail: &mut Builder, (directory, name): Named) -> (Walked, u16) {
+fn place(tail: &mut Builder, (directory, name): Named) -> Place {
     let task = Task::current();
-    let base: Path =
-        if directory as i32 == AT_FDCWD { task.cwd() } else { task.file(directory as u32).path() };
+    let base: Path = if kernel::user_byte(name) == b'/' {
+        task.root()
+    } else if directory as i32 == AT_FDCWD {
+        task.cwd()
+    } else {
+        task.file(directory as u32).path()
+    };
     let walked = tail.path(base);
-    (walked, tail.user_string(name))
+    Place { directory: walked, text: tail.user_string(name), device: base.device() }
 }
 
 /// Whether a write here may be persistence: below the system's own directories, or a dot file.

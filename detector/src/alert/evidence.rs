@@ -154,8 +154,16 @@ fn executed(exec: &Exec) -> String {
 }
 
 fn touched(file: &FileEvent) -> String {
-    let path = clip(&file.path, MOST);
+    let mut path = clip(&file.path, MOST);
+    if let Some(host) = file.host_path.as_deref().filter(|host| **host != *file.path) {
+        path = format!("{path} ({} on the host)", clip(host, MOST));
+    }
     let from = clip(file.from.as_deref().unwrap_or("?"), MOST);
+    let by_other_name =
+        matches!(file.op, FileOp::Open | FileOp::Truncate | FileOp::Chmod) && file.from.is_some();
+    if by_other_name {
+        path = format!("{path}, by its other name {from},");
+    }
     match file.op {
         FileOp::Open if file.created => format!("created {path}"),
         FileOp::Open => format!("opened {path} for writing"),

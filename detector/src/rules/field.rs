@@ -162,16 +162,19 @@ fields! {
     LocalPort "LocalPort" LISTEN "Port that is listened on.";
     LocalIsLoopback "LocalIsLoopback" LISTEN "Only this machine can reach it.";
 
-    TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink.";
-    SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink.";
+    TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink. The path on the host, where the file is there; that and the path as the process has it, where these differ and both are the host's.";
+    SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink; the name that was used, for a file known under TargetFilename too.";
     FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink.";
     FileCreated "FileCreated" FILE "The file did not exist before.";
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
-    TargetIsDirectory "TargetIsDirectory" FILE "The file is a directory; absent where its type is not known.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
 
     TargetHostPath "TargetHostPath" FILE "Path of the file on the host's own mounts; absent for a file on none of them.";
+    TargetOnHost "TargetOnHost" FILE "The file is on the host's own mounts, or nothing says that it is not; false for a container's own layers.";
+    TargetInWorkspace "TargetInWorkspace" FILE "The file is below a directory that the agent's processes were started in, or in a project around one.";
+    TargetIsDirectory "TargetIsDirectory" FILE "The file is a directory.";
+    WriterTrusted "WriterTrusted" ACTOR "A package manager, container runtime or service manager of the host acts, told by inode; or a system program below a package manager.";
     Canary "Canary" CANARY "Name of the canary that was opened.";
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";

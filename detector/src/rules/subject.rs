@@ -17,6 +17,7 @@ use crate::event::{
 use crate::process::{Process, ProcessTable};
 use crate::wallet::{self, Address};
 
+mod target;
 mod what;
 
 pub use what::What;
@@ -402,20 +403,32 @@ impl<'a> View<'a> {
             FieldId::LocalIp => Some(ip(self.endpoint()?.local)),
             FieldId::LocalPort => Some(int(self.endpoint()?.local.port())),
             FieldId::LocalIsLoopback => Some(EventValue::Bool(self.endpoint()?.is_loopback())),
-            FieldId::TargetFilename => Some(str(&self.file()?.path)),
-            FieldId::SourceFilename => self.file()?.from.as_deref().map(str),
+            FieldId::TargetFilename => Some(match target::names(self.file()?) {
+                (name, None) => str(name),
+                (name, Some(other)) => list([str(name), str(other)].into_iter()),
+            }),
+            FieldId::SourceFilename => {
+                let file = self.file()?;
+                file.host_from.as_deref().or(file.from.as_deref()).map(str)
+            }
+            FieldId::TargetOnHost => Some(EventValue::Bool(target::is_on_host(self.file()?))),
+            FieldId::TargetInWorkspace => {
+                let agent = self.what.agent();
+                let below = self.ancestors().take_while(|process| process.agent == agent);
+                let mut execs = below.filter_map(|process| process.exec.as_deref()).chain(self.exec);
+                Some(EventValue::Bool(target::is_in_workspace(self.file()?, &mut execs)))
+            }
+            FieldId::TargetIsDirectory => Some(EventValue::Bool(target::is_directory(self.file()?))),
+            FieldId::WriterTrusted => {
+                let above = self.ancestors().filter_map(|process| process.exec.as_deref());
+                Some(EventValue::Bool(target::is_writer_trusted(self.exec?, above)))
+            }
             FieldId::FileOperation => Some(str(self.file()?.op.name())),
             FieldId::FileCreated => Some(EventValue::Bool(self.file()?.created)),
             FieldId::FileMode => {
                 Some(EventValue::Str(Cow::Owned(format!("{:04o}", self.file()?.mode & 0o7777))))
             }
             FieldId::FileExecutable => Some(EventValue::Bool(self.file()?.mode & 0o111 != 0)),
-            FieldId::TargetIsDirectory => {
-                const S_IFMT: u32 = 0o170_000;
-                const S_IFDIR: u32 = 0o040_000;
-                let kind = self.file()?.mode & S_IFMT;
-                (kind != 0).then_some(EventValue::Bool(kind == S_IFDIR))
-            }
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {
                 What::Observation(observation) => Some(str(observation.name)),
