@@ -63,6 +63,8 @@ offsets! {
     css_set_dfl = "css_set.dfl_cgrp";
     /// Number of live threads.
     signal_live = "signal_struct.live";
+    /// File that an area of memory maps.
+    area_file = "vm_area_struct.vm_file";
     /// First byte of argv in user memory.
     mm_arg_start = "mm_struct.arg_start";
     /// End of argv.
@@ -101,6 +103,8 @@ offsets! {
     dentry_parent = "dentry.d_parent";
     /// Name bytes of a directory entry.
     dentry_name = "dentry.d_name.name";
+    /// Inode of a directory entry.
+    dentry_inode = "dentry.d_inode";
     /// Root dentry of a mount.
     vfsmount_root = "vfsmount.mnt_root";
     /// The vfsmount inside struct mount.

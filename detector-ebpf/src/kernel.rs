@@ -30,6 +30,13 @@ macro_rules! field {
     }};
 }
 
+macro_rules! offset {
+    ($field:ident) => {{
+        // SAFETY: as in `at!`.
+        (unsafe { read_volatile(&raw const OFFSETS.$field) }) as usize
+    }};
+}
+
 macro_rules! inside {
     ($base:expr, $field:ident) => {{
         // SAFETY: as in `at!`.
@@ -223,11 +230,71 @@ impl Binprm {
     }
 }
 
+/// How a file was opened.
+#[derive(Clone, Copy)]
+pub struct OpenFile {
+    /// FMODE_* bits.
+    pub mode: u32,
+    /// O_* flags.
+    pub flags: u32,
+}
+
+impl OpenFile {
+    const FMODE_WRITE: u32 = 2;
+    const FMODE_CREATED: u32 = 0x10_0000;
+    /// An overlay's file below the one that was opened: since 6.6, and before.
+    const FMODE_INNER: u32 = 0x200_0000 | 0x2000_0000;
+    const O_TRUNC: u32 = 0o1000;
+
+    /// Whether it was made by this open.
+    #[inline(always)]
+    pub fn is_created(self) -> bool {
+        self.mode & Self::FMODE_CREATED != 0
+    }
+
+    /// Whether it is emptied, having been there before.
+    #[inline(always)]
+    pub fn is_emptied(self) -> bool {
+        self.flags & Self::O_TRUNC != 0 && !self.is_created()
+    }
+
+    /// Whether it can be written, was made, or is emptied.
+    #[inline(always)]
+    pub fn is_change(self) -> bool {
+        let writes = self.mode & (Self::FMODE_WRITE | Self::FMODE_CREATED) != 0;
+        (writes || self.flags & Self::O_TRUNC != 0) && self.mode & Self::FMODE_INNER == 0
+    }
+}
+
 /// An open file.
 #[derive(Clone, Copy)]
 pub struct File(pub *const u8);
 
 impl File {
+    /// Where its FMODE_* bits stand.
+    #[inline(always)]
+    pub fn mode_at() -> usize {
+        offset!(file_mode)
+    }
+
+    /// Where its O_* flags stand.
+    #[inline(always)]
+    pub fn flags_at() -> usize {
+        offset!(file_flags)
+    }
+
+    /// The file that an area of memory maps; null where it maps none.
+    #[inline(always)]
+    pub fn of_area(area: *const u8) -> Self {
+        Self(at!(area, area_file))
+    }
+
+    /// How it was opened.
+    #[inline(always)]
+    pub fn open(self) -> OpenFile {
+        OpenFile { mode: self.mode(), flags: self.flags() }
+    }
+
     /// FMODE_* bits.
     #[inline(always)]
     pub fn mode(self) -> u32 {
@@ -322,9 +389,22 @@ pub struct Path {
 }
 
 impl Path {
+    /// What a `struct path` says.
     #[inline(always)]
-    fn at(path: *const u8) -> Self {
+    pub fn at(path: *const u8) -> Self {
         Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
+    }
+
+    /// An entry of the directory that a `struct path` says.
+    #[inline(always)]
+    pub fn below(directory: *const u8, dentry: *const u8) -> Self {
+        Self { dentry, mount: at!(directory, path_mnt) }
+    }
+
+    /// The inode that its name leads to; null where there is none yet.
+    #[inline(always)]
+    pub fn inode(self) -> Inode {
+        Inode(at!(self.dentry, dentry_inode))
     }
 
     /// Whether this is the root of its mount.

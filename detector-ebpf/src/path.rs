@@ -17,6 +17,14 @@ use crate::scope::Actor;
 /// A record under construction in the scratch buffer.
 pub struct Builder {
     scratch: &'static mut Scratch,
+    slot: u32,
+}
+
+impl Drop for Builder {
+    #[inline(always)]
+    fn drop(&mut self) {
+        output::release(self.scratch);
+    }
 }
 
 /// What a path walk found.
@@ -52,14 +60,16 @@ impl Builder {
     /// An empty record with room for a header and a body of type `B` before its tail.
     #[inline(always)]
     pub fn new<B>() -> Option<Self> {
-        let scratch = output::scratch()?;
+        let slot = output::take_scratch();
+        let scratch = output::scratch(slot)?;
         set!(scratch, len, (size_of::<Header>() + size_of::<B>()) as u64);
-        Some(Self { scratch })
+        Some(Self { scratch, slot })
     }
 
     /// Appends a path.
     #[inline(always)]
     pub fn path(&mut self, place: Path) -> Walked {
+        let slot = self.slot;
         let scratch = &mut *self.scratch;
         let from = get!(scratch, len);
         // A name is written whole or not at all: room for one more than counts.
@@ -70,7 +80,7 @@ impl Builder {
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
         for _ in 0..PATH_COMPONENTS {
-            if path_component() != 0 {
+            if path_component(slot) != 0 {
                 break;
             }
         }
@@ -167,8 +177,8 @@ impl Builder {
 /// kernels before 5.12 hand global functions nothing but numbers. Exported, or it would be no global function.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn path_component() -> i32 {
-    let Some(scratch) = output::scratch() else { return 1 };
+pub extern "C" fn path_component(slot: u32) -> i32 {
+    let Some(scratch) = output::scratch(slot) else { return 1 };
     let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
     if place.is_mount_root() {
         let above = place.mounted_on();

@@ -181,7 +181,7 @@ s.recv(1)
     command.args(["-c", text, &port]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut client = Script(group.hold(&mut command).unwrap().spawn().unwrap());
     assert_eq!(client.line(), "ready");
-    let mut watch = Watch::around(group, &detector::kernel::sensor::Settings::default());
+    let mut watch = Watch::around(group, &crate::watch::settings());
     client.go_on();
     let _far = serve(&listener, BANNER.len());
     let (event, sent) = payload(&mut watch, Direction::Out);

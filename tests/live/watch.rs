@@ -4,9 +4,11 @@ use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
 use detector::agent::Agent;
+use detector::config::TierConfig;
 use detector::event::{AgentId, CgroupId, Event, EventKind};
 use detector::kernel::clock;
 use detector::kernel::decode::Decoder;
+use detector::kernel::hook::Tier;
 use detector::kernel::ring::Rings;
 use detector::kernel::sensor::{Sensor, Settings};
 use detector_tests::cgroup::Cgroup;
@@ -28,7 +30,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Watches a new group.
     pub(crate) fn new(name: &str) -> Self {
-        Self::with(name, &Settings::default())
+        Self::with(name, &settings())
     }
 
     /// Watches a new group with a sensor of these settings.
@@ -43,6 +45,12 @@ impl Watch {
         let agent = Agent { id: AgentId(1), name: path.clone(), cgroup, path };
         sensor.watch(&agent, &agent.path).unwrap();
         Self { group, sensor, rings, decoder: Decoder::new(clock::offset()), seen: Vec::new() }
+    }
+
+    /// The tier that serves an event.
+    pub(crate) fn tier(&self, event: &str) -> Option<Tier> {
+        let mut serving = self.sensor.states().iter().filter(|state| state.serves.contains(&event));
+        serving.find_map(|state| state.hook.tier)
     }
 
     /// Runs a trigger in the group, to its end; what it said.
@@ -91,6 +99,13 @@ impl Watch {
     fn kinds(&self) -> Vec<String> {
         self.seen.iter().map(|event| format!("{} of {}", event.kind.name(), event.process)).collect()
     }
+}
+
+/// A sensor of the tier that `DETECTOR_TIER` names; of the best that works where it names none.
+pub(crate) fn settings() -> Settings {
+    let named = std::env::var("DETECTOR_TIER").ok();
+    let tier = named.map(|name| TierConfig::named(&name).expect("DETECTOR_TIER names no tier"));
+    Settings { tier: tier.and_then(TierConfig::tier), ..Settings::default() }
 }
 
 /// A number in what a trigger said, as a pid or port.

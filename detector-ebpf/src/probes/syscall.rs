@@ -2,22 +2,30 @@
 //!
 //! Hook: `sys_exit(struct pt_regs *regs, long ret)`, BTF since 5.5. Attaching it makes every syscall of
 //! the machine take the slow path, which is its whole cost for tasks that are not watched, so it is
-//! attached only while an agent exists, and one program serves all file syscalls. Slips past, named
-//! by `doctor`: io_uring, mmap writes, 32-bit syscalls.
+//! attached only while an agent exists, and one program serves all file syscalls. Where a better tier
+//! serves some of the events, those are left out here; where it serves all, this is not attached at all. Slips
+//! past, named by `doctor`: io_uring, 32-bit syscalls, files received over sockets.
 
-use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::macros::{btf_tracepoint, map};
+use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::Kind;
 
 use super::file;
-use crate::kernel;
+use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
+
+/// What no better tier serves, filled by the loader: bits of [`Kind::bit`] and of operations.
+#[map]
+static FALLBACK: Array<u64> = Array::with_max_entries(1, 0);
 
 /// x86-64 numbers of the syscalls that are looked at.
 pub mod number {
     /// open(path, flags, mode)
     pub const OPEN: u64 = 2;
+    /// mmap(address, length, protection, flags, fd, offset)
+    pub const MMAP: u64 = 9;
     /// truncate(path, length)
     pub const TRUNCATE: u64 = 76;
     /// ftruncate(fd, length)
@@ -64,6 +72,7 @@ pub mod number {
 
 /// What access an open asked for, and whether it may change the file without it.
 const WRITES: u64 = 0o3 | 0o100 | 0o1000;
+const MAP_ANONYMOUS: u64 = 0x20;
 const AT_FDCWD: u64 = -100_i32 as u32 as u64;
 
 /// The registers that hold syscall arguments, as words of x86-64's `struct pt_regs`.
@@ -100,13 +109,21 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let result: i64 = ctx.arg(1);
-    if result < 0 || is_read_only(number, args) {
+    if result < 0 || is_read_only(number, args) || !is_wanted(number) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };
     match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
-            file::opened(&actor, result as u32);
+            let opened = Task::current().file(result as u32);
+            let open = opened.open();
+            if open.is_change() {
+                file::opened(&actor, opened, open, 0);
+            }
+        }
+        number::MMAP => {
+            let mapped = Task::current().file(args.get(4) as u32);
+            file::mapped(&actor, mapped, args.get(2) as u32);
         }
         number::FTRUNCATE => file::by_descriptor(&actor, Kind::FileTruncate, args.get(0) as u32, 0),
         number::FCHMOD => {
@@ -154,6 +171,7 @@ fn is_served(number: u64) -> bool {
     matches!(
         number,
         number::OPEN
+            | number::MMAP
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME
@@ -177,12 +195,35 @@ fn is_served(number: u64) -> bool {
     )
 }
 
-/// Whether an open asked for reading alone, judged by its flags register before anything is read.
+/// The events that this tier is asked for.
+#[inline(always)]
+fn is_wanted(number: u64) -> bool {
+    let kind = match number {
+        number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
+            Kind::FileOpen
+        }
+        number::MMAP => Kind::ImageLoad,
+        number::TRUNCATE | number::FTRUNCATE => Kind::FileTruncate,
+        number::CHMOD | number::FCHMOD | number::FCHMODAT | number::FCHMODAT2 => Kind::FileChmod,
+        number::UNLINK | number::UNLINKAT | number::RMDIR => Kind::FileUnlink,
+        number::RENAME | number::RENAMEAT | number::RENAMEAT2 => Kind::FileRename,
+        number::LINK | number::LINKAT => Kind::FileLink,
+        number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink,
+        _ => Kind::Setsid,
+    };
+    FALLBACK.get(0).is_some_and(|wanted| *wanted & kind.bit() != 0)
+}
+
+/// Whether an open asked for reading alone, or a mapping is of no file or not executable, judged by the
+/// registers before anything is read.
 #[inline(always)]
 fn is_read_only(number: u64, args: Arguments) -> bool {
     let flags = match number {
         number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
         number::OPEN => args.get(1),
+        number::MMAP => {
+            return args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0;
+        }
         _ => return false,
     };
     flags & WRITES == 0

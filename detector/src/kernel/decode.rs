@@ -258,8 +258,10 @@ impl Decoder {
         let (new_name, _) = part(rest, fourth)?;
         let truncated = header.flags & flag::PATH_TRUNCATED != 0;
         let from_string = header.flags & flag::PATH_FROM_STRING != 0;
-        let named = |resolver: &mut Resolver, directory: &[u8], name: &[u8]| {
-            resolver.resolve(header.pid, &path::walked(directory, truncated), &string(name))
+        // Without a caller's string, a path is one walk and has no name behind it.
+        let place = |resolver: &mut Resolver, directory: &[u8], name: &[u8]| {
+            let directory = path::walked(directory, truncated);
+            if from_string { resolver.resolve(header.pid, &directory, &string(name)) } else { directory }
         };
         let (path, from) = match op {
             FileOp::Open
@@ -267,19 +269,12 @@ impl Decoder {
             | FileOp::Chmod
             | FileOp::Unlink
             | FileOp::Access
-            | FileOp::Map => {
-                let path = if from_string {
-                    named(&mut self.resolver, directory, name)
-                } else {
-                    path::walked(directory, truncated)
-                };
-                (path, None)
-            }
+            | FileOp::Map => (place(&mut self.resolver, directory, name), None),
             FileOp::Rename | FileOp::Link => {
-                let from = named(&mut self.resolver, directory, name);
-                (named(&mut self.resolver, new_directory, new_name), Some(from))
+                let from = place(&mut self.resolver, directory, name);
+                (place(&mut self.resolver, new_directory, new_name), Some(from))
             }
-            FileOp::Symlink => (named(&mut self.resolver, directory, name), Some(string(new_name))),
+            FileOp::Symlink => (place(&mut self.resolver, directory, name), Some(string(new_name))),
         };
         Ok(EventKind::File(FileEvent {
             op,
