@@ -57,6 +57,10 @@ offsets! {
     task_signal = "task_struct.signal";
     /// wait(2) status.
     task_exit_code = "task_struct.exit_code";
+    /// Credentials that others judge the task by.
+    task_cred = "task_struct.cred";
+    /// User id.
+    cred_uid = "cred.uid";
     /// Control groups of the task.
     task_cgroups = "task_struct.cgroups";
     /// Control group of the default hierarchy.
@@ -75,6 +79,8 @@ offsets! {
     mm_env_end = "mm_struct.env_end";
     /// Working directory.
     fs_pwd = "fs_struct.pwd";
+    /// Root directory.
+    fs_root = "fs_struct.root";
     /// Executable (the interpreter, for a script).
     bprm_file = "linux_binprm.file";
     /// Path as it was given to execve.
@@ -107,6 +113,8 @@ offsets! {
     dentry_inode = "dentry.d_inode";
     /// Root dentry of a mount.
     vfsmount_root = "vfsmount.mnt_root";
+    /// Super block of a mount.
+    vfsmount_sb = "vfsmount.mnt_sb";
     /// The vfsmount inside struct mount.
     mount_mnt = "mount.mnt";
     /// Mount that this one is mounted on.

@@ -423,6 +423,8 @@ pub enum OperationCode {
     Kexec = 13,
     /// A file system was unmounted: string 0 and 1 where.
     Unmount = 14,
+    /// An executable was given capabilities: string 0 and 1 which. (15 and 16 are spoken for.)
+    FileCapability = 17,
 }
 
 impl OperationCode {

@@ -43,13 +43,23 @@ pub fn walk(state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
     for at in 0..CHUNK {
         // SAFETY: inside the chunk; volatile, so that the compiler makes one plain loop of this.
         let byte = unsafe { bytes.wrapping_add(at).read_volatile() };
-        let cell = ((state << 8) | u32::from(byte)) as usize & (CELLS - 1);
-        // SAFETY: masked to the table's size, a power of two.
+        let cell = cell(state, byte);
+        // SAFETY: inside the table.
         let next = u32::from(unsafe { table.wrapping_add(cell).read_volatile() });
         let inside = ((at as u32).wrapping_sub(len) as i32 >> 31) as u32;
         state = (next & inside) | (state & !inside);
     }
     state
+}
+
+/// Where the table says what follows on `byte`. The mask comes last and is not the compiler's to move: before 6.10
+/// the verifier knows nothing of a number that two others were or-ed into.
+#[inline(always)]
+fn cell(state: u32, byte: u8) -> usize {
+    let mut cell = u64::from((state << 8) | u32::from(byte));
+    // SAFETY: masks one register; no memory, no flags.
+    unsafe { core::arch::asm!("{0} &= {1}", inout(reg) cell, const CELLS - 1) };
+    cell as usize
 }
 
 /// Whether a message that matched this mark, plus 1, must not be lost; 0 is none.

@@ -14,6 +14,17 @@ use detector_common::offsets::Offsets;
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = Offsets::unknown();
 
+/// Filled likewise: bits of [`detector_common::features`].
+#[unsafe(no_mangle)]
+static FEATURES: u32 = 0;
+
+/// Whether this kernel has a feature; the verifier knows the answer and does not look at the other way.
+#[inline(always)]
+pub fn has(feature: u32) -> bool {
+    // SAFETY: a frozen map value; volatile, since the loader wrote it.
+    unsafe { read_volatile(&raw const FEATURES) & feature != 0 }
+}
+
 macro_rules! at {
     ($base:expr, $field:ident) => {{
         // SAFETY: OFFSETS is a frozen map value of this layout; volatile, since the loader wrote it.
@@ -59,6 +70,15 @@ impl Plain for [u8; 16] {}
 impl Plain for [u32; 5] {}
 impl<T> Plain for *const T {}
 
+/// Whether kernel memory holds exactly this text, its NUL included.
+#[inline(always)]
+pub fn text_is<const N: usize>(address: *const u8, text: &[u8; N]) -> bool {
+    let mut held = [0_u8; N];
+    // SAFETY: writes at most the N bytes of `held`; the helper checks the source.
+    unsafe { generated::bpf_probe_read_kernel(held.as_mut_ptr().cast(), N as u32, address.cast()) };
+    held == *text
+}
+
 /// The kernel value at `address`, zeros if it cannot be read.
 #[inline(always)]
 pub fn read<T: Plain>(address: *const u8) -> T {
@@ -69,6 +89,21 @@ pub fn read<T: Plain>(address: *const u8) -> T {
     }
     // SAFETY: zeroed or written; any bytes are a value of a Plain type.
     unsafe { value.assume_init() }
+}
+
+/// Whether user memory holds exactly this text, its NUL included.
+#[inline(always)]
+pub fn user_text_is<const N: usize>(address: u64, text: &[u8; N]) -> bool {
+    let mut held = [0_u8; N];
+    // SAFETY: writes at most the N bytes of `held`; the helper checks the source.
+    unsafe {
+        generated::bpf_probe_read_user(
+            held.as_mut_ptr().cast(),
+            N as u32,
+            address as *const core::ffi::c_void,
+        );
+    }
+    held == *text
 }
 
 /// A number that any CPU may read and write; aligned words are never torn.
@@ -129,6 +164,13 @@ impl Task {
         at!(leader, task_start)
     }
 
+    /// User id.
+    #[inline(always)]
+    pub fn uid(self) -> u32 {
+        let credentials: *const u8 = at!(self.0, task_cred);
+        at!(credentials, cred_uid)
+    }
+
     /// Parent.
     #[inline(always)]
     pub fn parent(self) -> Self {
@@ -161,6 +203,13 @@ impl Task {
     pub fn cwd(self) -> Path {
         let fs: *const u8 = at!(self.0, task_fs);
         Path::at(inside!(fs, fs_pwd))
+    }
+
+    /// Root directory.
+    #[inline(always)]
+    pub fn root(self) -> Path {
+        let fs: *const u8 = at!(self.0, task_fs);
+        Path::at(inside!(fs, fs_root))
     }
 
     /// Number of its mount namespace.
@@ -399,6 +448,14 @@ impl Path {
     #[inline(always)]
     pub fn below(directory: *const u8, dentry: *const u8) -> Self {
         Self { dentry, mount: at!(directory, path_mnt) }
+    }
+
+    /// Whether an inode belongs to the file system that is mounted here.
+    #[inline(always)]
+    pub fn mounts(self, inode: Inode) -> bool {
+        let mounted: *const u8 = at!(self.mount, vfsmount_sb);
+        let of_it: *const u8 = at!(inode.0, inode_sb);
+        mounted == of_it
     }
 
     /// The inode that its name leads to; null where there is none yet.

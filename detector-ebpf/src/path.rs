@@ -1,8 +1,9 @@
 //! Puts records together in the scratch buffer: resolved paths, strings, bytes of user memory.
 //!
 //! A path is written as its components from the leaf up, each with its NUL, by walking directory
-//! entries and mounts; userspace turns it round. One step of the walk is a global function (Linux 5.6), which
-//! the verifier checks once and on its own: to the loop around it, it is a call that gives any number.
+//! entries and mounts; userspace turns it round. The walk, some steps of it and a single one are global functions
+//! (Linux 5.6): the verifier checks each once and on its own, and takes a call for one instruction. So neither the
+//! depth nor how many walks a program has makes it longer, and kernels without `bpf_loop` (5.17) are served.
 
 use core::ffi::c_void;
 
@@ -79,11 +80,7 @@ impl Builder {
         set!(scratch, done, 0);
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
-        for _ in 0..PATH_COMPONENTS {
-            if path_component(slot) != 0 {
-                break;
-            }
-        }
+        path_walk(slot);
         let start = get!(scratch, last) as usize & START_MASK;
         let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
             // SAFETY: four bytes of the buffer.
@@ -173,8 +170,37 @@ impl Builder {
     }
 }
 
+/// Steps that are taken in one go.
+const STEPS: u32 = 48;
+const _: () = assert!(PATH_COMPONENTS.is_multiple_of(STEPS));
+
+/// Walks from where the scratch buffer says that it is. Exported, or it would be no global function; so are the
+/// next two.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_walk(slot: u32) -> i32 {
+    for _ in 0..PATH_COMPONENTS / STEPS {
+        if path_steps(slot) != 0 {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Takes some steps; 1 ends the walk.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_steps(slot: u32) -> i32 {
+    for _ in 0..STEPS {
+        if path_component(slot) != 0 {
+            return 1;
+        }
+    }
+    0
+}
+
 /// Writes one component and goes one up; 1 ends the walk. Where it is, it reads from the scratch buffer, since
-/// kernels before 5.12 hand global functions nothing but numbers. Exported, or it would be no global function.
+/// kernels before 5.12 hand global functions nothing but numbers.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn path_component(slot: u32) -> i32 {

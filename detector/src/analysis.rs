@@ -10,21 +10,25 @@ mod cadence;
 mod daemonised;
 mod dns_tunnel;
 mod kept;
+mod new_code;
 mod program;
 mod relay;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod wallet_file;
 #[cfg(test)]
 mod world;
 
 use cadence::Cadence;
 use daemonised::Daemonised;
 use dns_tunnel::DnsTunnel;
+use new_code::NewCode;
 use relay::Relay;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+pub use wallet_file::is_worth_reading;
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -122,23 +126,35 @@ pub struct Analyses {
     dns_tunnel: DnsTunnel,
     shell_socket: ShellSocket,
     relay: Relay,
+    new_code: NewCode,
 }
 
 impl Analyses {
     /// Takes an event; what it completes is appended to `out`.
     pub fn event(&mut self, around: Around<'_>, event: &Event, out: &mut Vec<Observation>) {
-        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay } = self;
+        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay, new_code } =
+            self;
         daemonised.event(around.table, event);
         ssh_client.event(around, event, out);
         scan.event(around, event, out);
         cadence.event(around, event, out);
         shell_socket.event(around, event, out);
         relay.event(around, event, out);
+        new_code.event(around, event, out);
     }
 
     /// Takes what the bytes of a flow turned out to be.
     pub fn recognised(&mut self, around: Around<'_>, recognised: &Recognised, out: &mut Vec<Observation>) {
-        let Self { daemonised: _, ssh_client, scan: _, cadence, dns_tunnel, shell_socket: _, relay } = self;
+        let Self {
+            daemonised: _,
+            ssh_client,
+            scan: _,
+            cadence,
+            dns_tunnel,
+            shell_socket: _,
+            relay,
+            new_code: _,
+        } = self;
         ssh_client.recognised(around, recognised, out);
         cadence.recognised(recognised);
         dns_tunnel.recognised(around, recognised, out);
@@ -147,13 +163,21 @@ impl Analyses {
 
     /// Takes what a small file held after it was written.
     pub fn file_text(&mut self, around: Around<'_>, text: &FileText, out: &mut Vec<Observation>) {
-        let _ = (around, text, out);
+        wallet_file::file_text(around, text, out);
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, around: Around<'_>, out: &mut Vec<Observation>) {
-        let Self { daemonised, ssh_client: _, scan: _, cadence: _, dns_tunnel: _, shell_socket, relay } =
-            self;
+        let Self {
+            daemonised,
+            ssh_client: _,
+            scan: _,
+            cadence: _,
+            dns_tunnel: _,
+            shell_socket,
+            relay,
+            new_code: _,
+        } = self;
         daemonised.tick(around.table, around.now, out);
         shell_socket.tick(around, out);
         relay.tick(around, out);
@@ -161,7 +185,7 @@ impl Analyses {
 
     /// Things that were not followed because too many were.
     pub fn dropped(&self) -> u64 {
-        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay } = self;
+        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay, new_code } = self;
         daemonised.dropped()
             + ssh_client.dropped()
             + scan.dropped()
@@ -169,5 +193,6 @@ impl Analyses {
             + dns_tunnel.dropped()
             + shell_socket.dropped()
             + relay.dropped()
+            + new_code.dropped()
     }
 }

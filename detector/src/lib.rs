@@ -2,7 +2,8 @@
 //!
 //! The modules are the data flow: [`kernel`] loads probes and reads rings, [`event`] is what they say,
 //! [`process`] knows who did it, [`analysis`] turns many events into one observation, [`rules`] judge,
-//! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O.
+//! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O; [`wallet`] finds
+//! addresses in any text.
 
 pub mod agent;
 pub mod alert;
@@ -18,3 +19,4 @@ pub mod recording;
 pub mod rules;
 pub mod runtime;
 pub mod sinks;
+pub mod wallet;

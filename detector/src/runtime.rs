@@ -280,6 +280,7 @@ impl Engine {
             self.core.feed(Input::Event(lost), clock::now);
         }
         self.core.feed(Input::Tick(now), clock::now);
+        self.sensor.rest();
     }
 }
 

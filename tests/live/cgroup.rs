@@ -18,7 +18,7 @@ fn a_child_group_is_watched_from_birth() {
         }
         _ => None,
     });
-    assert_eq!(born, (child.below_mount(), CgroupId(watch.group.id().unwrap()), AgentId(1)));
+    assert_eq!(born, (child.below_mount(), CgroupId(watch.group.id().unwrap()), watch.agent));
     let pid = small(&trigger::run(&child, &["nothing"]).unwrap(), "pid");
     let cgroup = watch.find("exec", |event| {
         (event.process.pid == pid && matches!(event.kind, EventKind::Exec(_))).then_some(event.cgroup)

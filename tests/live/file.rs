@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use detector::event::{EventKind, FileEvent, FileOp};
-use detector_tests::needs_root;
+use detector_tests::{needs_kernel, needs_root};
 use serde_json::Value;
 
 use crate::watch::{Watch, small, text};
@@ -163,9 +163,22 @@ fn changes_of_mode_tell_the_mode_asked_for() {
     needs_root!();
     let mut watch = Watch::new("chmod");
     let (_place, file) = place();
-    for trigger in ["chmod", "fchmod", "fchmodat2"] {
-        let said = watch.run(&[trigger, &file, "4755"]);
-        assert_eq!(file_of(&mut watch, &said, FileOp::Chmod, &file).mode & 0o7777, 0o4755, "{trigger}");
-        assert_eq!(text(&said, "path"), file);
+    for trigger in ["chmod", "fchmod"] {
+        changes_mode(&mut watch, trigger, &file);
     }
+}
+
+#[test]
+fn a_change_of_mode_by_fchmodat2_is_reported() {
+    needs_root!();
+    needs_kernel!(6, 6);
+    let mut watch = Watch::new("fchmodat2");
+    let (_place, file) = place();
+    changes_mode(&mut watch, "fchmodat2", &file);
+}
+
+fn changes_mode(watch: &mut Watch, trigger: &str, file: &str) {
+    let said = watch.run(&[trigger, file, "4755"]);
+    assert_eq!(file_of(watch, &said, FileOp::Chmod, file).mode & 0o7777, 0o4755, "{trigger}");
+    assert_eq!(text(&said, "path"), file);
 }

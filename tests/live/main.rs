@@ -16,6 +16,7 @@ mod exec;
 mod file;
 mod loss;
 mod network;
+mod new_code;
 mod packet;
 mod process;
 mod watch;

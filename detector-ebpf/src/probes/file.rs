@@ -8,9 +8,9 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
-use detector_common::wire::{File as Body, InodeKey, Kind, Written, flag};
+use detector_common::wire::{File as Body, InodeKey, Kind, Operation, OperationCode, Written, flag};
 
-use crate::kernel::{File, Inode, OpenFile, Path, Task};
+use crate::kernel::{File, Inode, OpenFile, Path, Task, user_text_is};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
 use crate::scope::Actor;
@@ -105,10 +105,27 @@ pub fn written(inode: Inode) -> Written {
     unsafe { WRITTEN.get(key) }.copied().unwrap_or_default()
 }
 
+/// An extended attribute was set, of a file by name or by descriptor: reported if it gives capabilities.
+#[inline(always)]
+pub fn attribute_set(actor: &Actor, path: Option<u64>, fd: u32, attribute: u64) {
+    if !user_text_is(attribute, b"security.capability\0") {
+        return;
+    }
+    let Some(mut tail) = Builder::new::<Operation>() else { return };
+    let (directory, name) = match path {
+        Some(path) => place(&mut tail, (AT_FDCWD as u32 as u64, path)),
+        None => (tail.path(Task::current().file(fd).path()), 0),
+    };
+    let code = OperationCode::FileCapability as u32;
+    let body = Operation { code, lens: [directory.len, name, 0, 0], ..Operation::default() };
+    tail.emit(Lane::Urgent, Kind::Operation, actor, truncated(directory), body);
+}
+
 /// An operation on an open file succeeded.
 #[inline(always)]
 pub fn by_descriptor(actor: &Actor, kind: Kind, fd: u32, mode: u32) {
-    report(actor, kind, Task::current().file(fd), mode, 0);
+    let file = Task::current().file(fd);
+    report(actor, kind, file, mode | u32::from(file.inode().mode() & S_IFMT), 0);
 }
 
 /// An operation on one name succeeded.

@@ -47,6 +47,7 @@ pub mod file_truncate;
 pub mod inode_link;
 pub mod inode_rename;
 pub mod inode_rmdir;
+pub mod inode_setxattr;
 pub mod inode_symlink;
 pub mod inode_unlink;
 pub mod mmap_file;

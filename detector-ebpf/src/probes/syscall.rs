@@ -9,7 +9,7 @@
 use aya_ebpf::macros::{btf_tracepoint, map};
 use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::wire::Kind;
+use detector_common::wire::{Kind, OperationCode};
 
 use super::file;
 use crate::kernel::{self, Task};
@@ -48,6 +48,12 @@ pub mod number {
     pub const FCHMOD: u64 = 91;
     /// setsid()
     pub const SETSID: u64 = 112;
+    /// setxattr(path, name, value, size, flags)
+    pub const SETXATTR: u64 = 188;
+    /// lsetxattr(path, name, value, size, flags)
+    pub const LSETXATTR: u64 = 189;
+    /// fsetxattr(fd, name, value, size, flags)
+    pub const FSETXATTR: u64 = 190;
     /// openat(dirfd, path, flags, mode)
     pub const OPENAT: u64 = 257;
     /// unlinkat(dirfd, path, flags)
@@ -129,6 +135,10 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         number::FCHMOD => {
             file::by_descriptor(&actor, Kind::FileChmod, args.get(0) as u32, args.get(1) as u32);
         }
+        number::SETXATTR | number::LSETXATTR => {
+            file::attribute_set(&actor, Some(args.get(0)), 0, args.get(1));
+        }
+        number::FSETXATTR => file::attribute_set(&actor, None, args.get(0) as u32, args.get(1)),
         number::TRUNCATE => file::named(&actor, Kind::FileTruncate, (AT_FDCWD, args.get(0)), 0, 0),
         number::CHMOD => file::named(&actor, Kind::FileChmod, (AT_FDCWD, args.get(0)), args.get(1), 0),
         number::FCHMODAT => file::named(&actor, Kind::FileChmod, (args.get(0), args.get(1)), args.get(2), 0),
@@ -172,6 +182,9 @@ fn is_served(number: u64) -> bool {
         number,
         number::OPEN
             | number::MMAP
+            | number::SETXATTR
+            | number::LSETXATTR
+            | number::FSETXATTR
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME
@@ -198,20 +211,21 @@ fn is_served(number: u64) -> bool {
 /// The events that this tier is asked for.
 #[inline(always)]
 fn is_wanted(number: u64) -> bool {
-    let kind = match number {
+    let bit = match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
-            Kind::FileOpen
+            Kind::FileOpen.bit()
         }
-        number::MMAP => Kind::ImageLoad,
-        number::TRUNCATE | number::FTRUNCATE => Kind::FileTruncate,
-        number::CHMOD | number::FCHMOD | number::FCHMODAT | number::FCHMODAT2 => Kind::FileChmod,
-        number::UNLINK | number::UNLINKAT | number::RMDIR => Kind::FileUnlink,
-        number::RENAME | number::RENAMEAT | number::RENAMEAT2 => Kind::FileRename,
-        number::LINK | number::LINKAT => Kind::FileLink,
-        number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink,
-        _ => Kind::Setsid,
+        number::MMAP => Kind::ImageLoad.bit(),
+        number::TRUNCATE | number::FTRUNCATE => Kind::FileTruncate.bit(),
+        number::CHMOD | number::FCHMOD | number::FCHMODAT | number::FCHMODAT2 => Kind::FileChmod.bit(),
+        number::UNLINK | number::UNLINKAT | number::RMDIR => Kind::FileUnlink.bit(),
+        number::RENAME | number::RENAMEAT | number::RENAMEAT2 => Kind::FileRename.bit(),
+        number::LINK | number::LINKAT => Kind::FileLink.bit(),
+        number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink.bit(),
+        number::SETXATTR | number::LSETXATTR | number::FSETXATTR => OperationCode::FileCapability.bit(),
+        _ => Kind::Setsid.bit(),
     };
-    FALLBACK.get(0).is_some_and(|wanted| *wanted & kind.bit() != 0)
+    FALLBACK.get(0).is_some_and(|wanted| *wanted & bit != 0)
 }
 
 /// Whether an open asked for reading alone, or a mapping is of no file or not executable, judged by the

@@ -190,6 +190,7 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::Memfd => format!("made a file in memory: {}", named(detail)),
         OperationCode::Userfaultfd => "took over page faults with userfaultfd(2)".to_owned(),
         OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
+        OperationCode::FileCapability => format!("gave capabilities to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
     }
 }

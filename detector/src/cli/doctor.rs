@@ -58,8 +58,13 @@ struct Served {
     hook: String,
     /// Its rank, where others could serve the same events.
     tier: Option<Tier>,
+    program: &'static str,
     attached: &'static str,
     state: State,
+    /// What this kernel is too old for.
+    lacks: Vec<&'static str>,
+    /// How many instructions the kernel's verifier went through; kernels before 5.16 do not say.
+    verified_instructions: Option<u32>,
     not_seen: &'static [&'static str],
 }
 
@@ -122,8 +127,8 @@ fn privilege() -> Check {
 }
 
 fn kernel_btf() -> Check {
-    match btf::offsets(Path::new(btf::VMLINUX)) {
-        Ok(offsets) => {
+    match btf::facts(Path::new(btf::VMLINUX)) {
+        Ok(btf::Facts { offsets, features: _ }) => {
             let all = detector_common::offsets::Offsets::PATHS;
             let missing: Vec<&str> =
                 all.iter().filter(|(name, _)| offsets.get(name).is_none()).map(|(_, path)| *path).collect();
@@ -169,12 +174,13 @@ fn mounted(kind: &'static str) -> Check {
 }
 
 fn served(state: &HookState) -> Served {
-    let HookState { hook, serves, refused } = state;
-    match refused {
+    let HookState { hook, serves, refused, lacks, verified } = state;
+    let row = match refused {
         Some(reason) => row(hook, hook.serves.to_vec(), State::Refused(reason.clone())),
         None if serves.is_empty() => row(hook, hook.serves.to_vec(), State::Spared),
         None => row(hook, serves.clone(), State::Used),
-    }
+    };
+    Served { lacks: lacks.clone(), verified_instructions: *verified, ..row }
 }
 
 fn row(hook: &Hook, events: Vec<&'static str>, state: State) -> Served {
@@ -192,7 +198,17 @@ fn row(hook: &Hook, events: Vec<&'static str>, state: State) -> Served {
         When::Always => "always",
         When::Agents => "while agents exist",
     };
-    Served { events, hook: name, tier: hook.tier, attached, state, not_seen: hook.blind }
+    Served {
+        events,
+        hook: name,
+        program: hook.program,
+        tier: hook.tier,
+        attached,
+        state,
+        lacks: vec![],
+        verified_instructions: None,
+        not_seen: hook.blind,
+    }
 }
 
 fn page(report: &Report) -> String {
@@ -207,7 +223,7 @@ fn page(report: &Report) -> String {
         let _ = writeln!(out, "  {mark:<8}{name:<13}{detail}");
     }
     let _ = writeln!(out, "\n  {:<30}{:<9}{:<34}state", "events", "tier", "hook");
-    for Served { events, hook, tier, attached, state, not_seen: _ } in events {
+    for Served { events, hook, tier, attached, state, .. } in events {
         let state = match state {
             State::Used => format!("used, attached {attached}"),
             // The tiers below say what comes instead.
@@ -227,6 +243,13 @@ fn page(report: &Report) -> String {
     }
     for (event, _) in missing {
         let _ = writeln!(out, "  {event:<30}{:<9}{:<34}MISSING: no tier can serve it here", "none", "");
+    }
+    let lacks: Vec<&str> = events.iter().flat_map(|served| served.lacks.iter().copied()).collect();
+    if !lacks.is_empty() {
+        out.push_str("\n  not on this kernel:\n");
+    }
+    for lack in lacks {
+        let _ = writeln!(out, "    - {lack}");
     }
     out.push_str("\n  not seen by these hooks:\n");
     let used = events.iter().filter(|served| !matches!(served.state, State::Refused(_) | State::Spared));

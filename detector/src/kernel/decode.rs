@@ -276,6 +276,12 @@ impl Decoder {
             }
             FileOp::Symlink => (place(&mut self.resolver, directory, name), Some(string(new_name))),
         };
+        // A setgid bit means one thing on a program and another on a directory.
+        let mode = if op == FileOp::Chmod && from_string && file.mode & 0o6000 != 0 {
+            file.mode | path::kind(header.pid, &path)
+        } else {
+            file.mode
+        };
         Ok(EventKind::File(FileEvent {
             op,
             path,
@@ -283,7 +289,7 @@ impl Decoder {
             host_path: None,
             inode: file.inode,
             dev: file.dev,
-            mode: file.mode,
+            mode,
             nlink: file.nlink,
             mntns: file.mntns,
             magic: file.magic,
@@ -331,7 +337,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 14] = [
+    const CODES: [(Wire, OperationCode); 15] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -346,6 +352,7 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::ChangeRoot, OperationCode::ChangeRoot),
         (Wire::Kexec, OperationCode::Kexec),
         (Wire::Unmount, OperationCode::Unmount),
+        (Wire::FileCapability, OperationCode::FileCapability),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

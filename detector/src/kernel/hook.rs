@@ -1,5 +1,7 @@
 //! The one table of hooks: which program serves which events, what it needs, what slips past it.
 
+use detector_common::features;
+
 use crate::event::Direction;
 
 mod security;
@@ -78,6 +80,8 @@ pub struct Hook {
     pub serves: &'static [&'static str],
     /// Fields of [`detector_common::offsets::Offsets`] without which it is left out.
     pub needs: &'static [&'static str],
+    /// What it tells only where the kernel has more than every kernel has.
+    pub pieces: &'static [Piece],
     /// Evasions that it cannot see, one sentence each.
     pub blind: &'static [&'static str],
     /// Whether the detector can do without it.
@@ -89,6 +93,15 @@ pub struct Hook {
 /// Every hook.
 pub fn hooks() -> impl Iterator<Item = &'static Hook> {
     HOOKS.iter().chain(security::HOOKS.as_flattened()).chain(security::SETSID)
+}
+
+/// A part of what a hook tells that needs a younger kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// A bit of [`detector_common::features`].
+    pub feature: u32,
+    /// What holds without, as a sentence.
+    pub without: &'static str,
 }
 
 /// Whether the detector can do without a hook.
@@ -111,6 +124,18 @@ const TASK: &[&str] = &[
     "css_set_dfl",
     "cgroup_kn",
     "kernfs_id",
+];
+const SENDER: &[&str] = &[
+    "task_tgid",
+    "task_pid",
+    "task_group_leader",
+    "task_start",
+    "task_cgroups",
+    "css_set_dfl",
+    "cgroup_kn",
+    "kernfs_id",
+    "task_cred",
+    "cred_uid",
 ];
 const CGROUP: &[&str] = &[
     "cgroup_kn",
@@ -198,13 +223,15 @@ const FILE: &[&str] = &[
     "inode_nlink",
     "sb_dev",
     "sb_magic",
+    "fs_root",
+    "vfsmount_sb",
     "task_nsproxy",
     "nsproxy_mnt",
     "mntns_inum",
 ];
 /// Events that several tiers serve.
 pub mod event {
-    use detector_common::wire::Kind;
+    use detector_common::wire::{Kind, OperationCode};
 
     /// A file was opened for writing, created or emptied.
     pub const OPEN: &str = "file open (write, create)";
@@ -224,6 +251,8 @@ pub mod event {
     pub const CHMOD: &str = "file chmod";
     /// A file that an agent wrote was mapped executable.
     pub const MAP: &str = "file mapped executable";
+    /// A file was given capabilities.
+    pub const CAPABILITY: &str = "file capabilities";
     /// A new session.
     pub const SETSID: &str = "setsid";
 
@@ -237,6 +266,7 @@ pub mod event {
         (UNLINK, Kind::FileUnlink.bit()),
         (CHMOD, Kind::FileChmod.bit()),
         (MAP, Kind::ImageLoad.bit()),
+        (CAPABILITY, OperationCode::FileCapability.bit()),
         (SETSID, Kind::Setsid.bit()),
     ];
 }
@@ -251,6 +281,7 @@ const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["fork"],
         needs: TASK,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
         tier: None,
@@ -261,6 +292,7 @@ const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["exec"],
         needs: EXEC,
+        pieces: &[],
         blind: &["code that runs without exec: shared libraries, ptrace, a JIT"],
         vital: Vital::Yes,
         tier: None,
@@ -271,6 +303,7 @@ const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["exit"],
         needs: &["task_signal", "signal_live", "task_exit_code"],
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
         tier: None,
@@ -281,6 +314,7 @@ const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_create"],
         needs: CGROUP,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
         tier: None,
@@ -291,6 +325,7 @@ const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_remove"],
         needs: CGROUP,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
         tier: None,
@@ -301,6 +336,7 @@ const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_move"],
         needs: CGROUP,
+        pieces: &[],
         blind: &["a single thread moved within a threaded control group"],
         vital: Vital::Yes,
         tier: None,
@@ -311,6 +347,17 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["listen", "connect_result", "flow (TCP, at its close)"],
         needs: SOCK,
+        pieces: &[
+            Piece {
+                feature: features::SOCKET_STORAGE,
+                without: "kernel before 5.11: a TCP flow is summed up when its last descriptor closes, what \
+                          the kernel sends after that is not counted",
+            },
+            Piece {
+                feature: features::SOCKET_COOKIE,
+                without: "kernel before 5.12: connects of a process that left its control group carry no cookie",
+            },
+        ],
         blind: &["TCP outside the kernel's own stack"],
         vital: Vital::No,
         tier: None,
@@ -321,6 +368,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["connect (IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: CONNECT_BLIND,
         vital: Vital::No,
         tier: None,
@@ -331,6 +379,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["connect (IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -341,6 +390,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["send (UDP, IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -351,6 +401,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["send (UDP, IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -361,6 +412,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["bind (IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -371,6 +423,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["bind (IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -380,7 +433,8 @@ const HOOKS: &[Hook] = &[
         attach: Attach::CgroupSkb(Direction::Out),
         when: When::Agents,
         serves: &["payload (sent)", "flow"],
-        needs: &[],
+        needs: SENDER,
+        pieces: &[],
         blind: &["sockets that were made outside the agents' control groups and brought in"],
         vital: Vital::No,
         tier: None,
@@ -390,7 +444,8 @@ const HOOKS: &[Hook] = &[
         attach: Attach::CgroupSkb(Direction::In),
         when: When::Agents,
         serves: &["payload (received)", "flow"],
-        needs: &[],
+        needs: SENDER,
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -401,6 +456,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["flow (UDP, at its close)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -411,6 +467,7 @@ const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["io_uring made"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
         tier: None,
@@ -428,9 +485,11 @@ const HOOKS: &[Hook] = &[
             event::UNLINK,
             event::CHMOD,
             event::MAP,
+            event::CAPABILITY,
             event::SETSID,
         ],
         needs: FILE,
+        pieces: &[],
         blind: &[
             "file operations through io_uring (that a ring is made, is)",
             "file operations by 32-bit syscalls",

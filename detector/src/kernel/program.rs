@@ -82,7 +82,8 @@ impl<'a> Loader<'a> {
             return None;
         }
         match attach(ebpf, hook) {
-            Ok(_) => {
+            Ok(link) => {
+                detach(vec![link]);
                 attached.insert(tier);
                 None
             }
@@ -91,8 +92,33 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// Attaches a machine-wide program.
+/// Attaches a machine-wide program. Kernels before 5.13 attach one at a function's entry only once, and none does
+/// while it is being detached: then it is loaded anew.
 pub(super) fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<Link, ProgramError> {
+    let refused = match attach_once(ebpf, hook) {
+        Ok(link) => return Ok(link),
+        Err(refused) => refused,
+    };
+    let Ok(types) = Btf::from_sys_fs() else { return Err(refused) };
+    match (ebpf.program_mut(hook.program), hook.attach) {
+        (Some(Program::Lsm(program)), Attach::Lsm(name)) => {
+            program.unload()?;
+            program.load(name, &types)?;
+        }
+        (Some(Program::FEntry(program)), Attach::Fentry(function)) => {
+            program.unload()?;
+            program.load(function, &types)?;
+        }
+        (Some(Program::FExit(program)), Attach::Fexit(function)) => {
+            program.unload()?;
+            program.load(function, &types)?;
+        }
+        _ => return Err(refused),
+    }
+    attach_once(ebpf, hook)
+}
+
+fn attach_once(ebpf: &mut Ebpf, hook: &Hook) -> Result<Link, ProgramError> {
     match (ebpf.program_mut(hook.program), hook.attach) {
         (Some(Program::BtfTracePoint(program)), _) => {
             let id = program.attach()?;
@@ -115,6 +141,20 @@ pub(super) fn attach(ebpf: &mut Ebpf, hook: &Hook) -> Result<Link, ProgramError>
             program.take_link(id).map(Link::Kprobe)
         }
         _ => Err(ProgramError::NotLoaded),
+    }
+}
+
+/// How many instructions the verifier went through; kernels before 5.16 do not say.
+pub(super) fn verified(ebpf: &Ebpf, hook: &Hook) -> Option<u32> {
+    ebpf.program(hook.program)?.info().ok()?.verified_instruction_count()
+}
+
+/// Detaches what is no longer needed, on a thread of its own: for each program at a function's entry the kernel
+/// waits until no task can be inside, which takes it some hundredths of a second, and the rings do not wait.
+pub(super) fn detach(links: Vec<Link>) {
+    let thread = std::thread::Builder::new().name("detach".to_owned());
+    if let Err(error) = thread.spawn(move || drop(links)) {
+        tracing::debug!(%error, "programs were detached without a thread of their own");
     }
 }
 

@@ -71,6 +71,7 @@ pub struct Sensor {
     expected: BTreeMap<PathBuf, CgroupId>,
     always: Vec<Link>,
     machine_wide: Vec<Link>,
+    idle: bool,
     probe_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
@@ -94,7 +95,7 @@ impl Sensor {
             return Err(KernelError::Privilege);
         }
         let cgroups = Cgroups::find()?;
-        let offsets = btf::offsets(Path::new(btf::VMLINUX))?;
+        let btf::Facts { offsets, features } = btf::facts(Path::new(btf::VMLINUX))?;
         let words: Vec<u32> =
             Offsets::PATHS.iter().map(|(name, _)| offsets.get(name).unwrap_or(u32::MAX)).collect();
         let types = Btf::from_sys_fs().map_err(|source| KernelError::AyaBtf(Box::new(source)))?;
@@ -106,13 +107,19 @@ impl Sensor {
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&types))
             .override_global("OFFSETS", words.as_slice(), true)
+            .override_global("FEATURES", &features, true)
             .override_global("AYA_LOG_LEVEL", &level, false)
             .map_max_entries("URGENT", *ring_size)
             .map_max_entries("BULK", *ring_size)
             .load(OBJECT)
             .map_err(|source| KernelError::Load(Box::new(source)))?;
         let mut loader = Loader::new(&mut ebpf, &offsets, &types);
-        let choice = tier::choose(hook::hooks(), *tier, |hook| loader.load(hook))?;
+        let mut choice = tier::choose(hook::hooks(), *tier, |hook| loader.load(hook))?;
+        for state in choice.states.iter_mut().filter(|state| state.is_used()) {
+            let missing = state.hook.pieces.iter().filter(|piece| features & piece.feature == 0);
+            state.lacks = missing.map(|piece| piece.without).collect();
+            state.verified = program::verified(&ebpf, state.hook);
+        }
         ask_fallback(&mut ebpf, &choice)?;
         let probe_log = match probe_log {
             ProbeLog::Off => None,
@@ -137,6 +144,7 @@ impl Sensor {
             expected: BTreeMap::new(),
             always: Vec::new(),
             machine_wide: Vec::new(),
+            idle: false,
             probe_log,
         };
         sensor.always = sensor.attach_machine_wide(When::Always)?;
@@ -226,7 +234,7 @@ impl Sensor {
         }
     }
 
-    /// Stops watching an agent. With the last one, the machine-wide hooks go too.
+    /// Stops watching an agent.
     pub fn unwatch(&mut self, agent: AgentId) {
         let Some(Watched { place: _, groups }) = self.watched.remove(&agent) else { return };
         for group in groups {
@@ -237,9 +245,16 @@ impl Sensor {
         let Self { attached, watched, expected, .. } = self;
         let in_use = || watched.values().map(|other| &other.place).chain(expected.keys());
         attached.retain(|at, _| in_use().any(|place| place.starts_with(at)));
-        if self.watched.is_empty() {
-            self.machine_wide.clear();
+    }
+
+    /// Detaches what only agents need, if there was none at this call and at the last: to be called now and then.
+    /// Agents that follow each other closely find it attached.
+    pub fn rest(&mut self) {
+        let idle = self.watched.is_empty();
+        if idle && self.idle {
+            program::detach(std::mem::take(&mut self.machine_wide));
         }
+        self.idle = idle;
     }
 
     fn untag(&mut self, agent: AgentId) {
@@ -322,6 +337,12 @@ impl Sensor {
     fn usable(&self, when: When) -> Vec<&'static Hook> {
         let usable = |state: &&HookState| state.is_used() && state.hook.when == when;
         self.choice.states.iter().filter(usable).map(|state| state.hook).collect()
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        program::detach(std::mem::take(&mut self.machine_wide));
     }
 }
 

@@ -14,9 +14,17 @@ pub struct HookState {
     pub serves: Vec<&'static str>,
     /// Why it cannot be used; `None` where it can, or was not tried.
     pub refused: Option<String>,
+    /// What it cannot tell on this kernel, where it is used; one sentence each.
+    pub lacks: Vec<&'static str>,
+    /// How many instructions the verifier went through; kernels before 5.16 do not say.
+    pub verified: Option<u32>,
 }
 
 impl HookState {
+    fn untried(hook: &'static Hook) -> Self {
+        Self { hook, serves: Vec::new(), refused: None, lacks: Vec::new(), verified: None }
+    }
+
     /// Whether it is to be attached.
     pub fn is_used(&self) -> bool {
         !self.serves.is_empty()
@@ -42,8 +50,7 @@ pub fn choose(
     only: Option<Tier>,
     mut load: impl FnMut(&'static Hook) -> Option<String>,
 ) -> Result<Choice, KernelError> {
-    let mut states: Vec<HookState> =
-        hooks.map(|hook| HookState { hook, serves: Vec::new(), refused: None }).collect();
+    let mut states: Vec<HookState> = hooks.map(HookState::untried).collect();
     for state in states.iter_mut().filter(|state| state.hook.tier.is_none()) {
         state.refused = load(state.hook);
         match &state.refused {

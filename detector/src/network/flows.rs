@@ -11,6 +11,7 @@ use super::protocol::{self, Found, Prefix, Transport};
 use super::queries::Queries;
 use super::{Application, Names, Recognised, Role, handshake};
 use crate::event::{Direction, Event, EventKind, Nanos, Payload, Protocol};
+use crate::wallet;
 
 /// Most flows whose bytes are remembered.
 const MOST_FLOWS: NonZeroUsize = NonZeroUsize::new(8_192).unwrap();
@@ -116,7 +117,8 @@ impl Network {
             self.evicted += 1;
         }
         let flow = self.flows.get_or_insert_mut(cookie, Flow::default);
-        for (application, found) in flow.recognise(payload, transport) {
+        for (application, mut found) in flow.recognise(payload, transport) {
+            wallets(application, flow.bytes(payload.direction), &mut found);
             if application == Application::Dns {
                 let bytes = flow.bytes(payload.direction);
                 let Some(message) = protocol::message(transport, bytes) else { continue };
@@ -159,6 +161,24 @@ impl Flow {
             Direction::Out => &self.sent,
             Direction::In => &self.received,
         }
+    }
+}
+
+/// Adds the wallet addresses in the message, where the application says its business in clear text.
+fn wallets(application: Application, bytes: &[u8], found: &mut Found) {
+    match application {
+        Application::Stratum | Application::Http | Application::Tunnel | Application::Shell => {}
+        Application::Ssh | Application::Tls | Application::Dns | Application::Socks | Application::Noise => {
+            return;
+        }
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let mut addresses: Vec<_> = wallet::payable(&text).take(MOST_SAID).collect();
+    addresses.dedup_by_key(|address| address.text);
+    if !addresses.is_empty() {
+        let texts: Vec<&str> = addresses.iter().map(|address| address.text).collect();
+        found.fields.push(("Wallets", texts.into()));
+        found.fields.push(("WalletCoins", wallet::symbols(&addresses).into()));
     }
 }
 

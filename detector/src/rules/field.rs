@@ -64,6 +64,8 @@ const OPERATION: &[Category] = &[Category::Operation];
 const OBSERVATION: &[Category] = &[Category::Observation];
 /// What a parser found, and an analysis repeats.
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
+/// Where wallet addresses are looked for.
+const WALLET: &[Category] = &[Category::ProcessCreation, Category::NetworkPayload, Category::Observation];
 const CGROUP: &[Category] = &[Category::Cgroup];
 const SENSOR: &[Category] = &[Category::Sensor];
 
@@ -101,6 +103,11 @@ fields! {
     SshConfigFile "SshConfigFile" ACTOR "Configuration file given to an SSH client.";
     MinerTokens "MinerTokens" ACTOR "Marks of a miner in argv: scheme, donate, randomx, xmrig, option, pair, algo, pool, wallet.";
     ScriptMinerTokens "ScriptMinerTokens" ACTOR "The same marks inside ScriptText.";
+
+    Wallets "Wallets" WALLET "Wallet addresses with a right checksum and in no documentation: in arguments of one word, in the first bytes of a flow, in a file.";
+    WalletCoins "WalletCoins" WALLET "Their coins, each once: BTC, BCH, DASH, DOGE, ERG, ETH (and all that share its addresses), KAS, LTC, RVN, TRX, XMR, ZEC.";
+    ScriptWallets "ScriptWallets" EXEC "The same inside ScriptText and other arguments of several words.";
+    ScriptWalletCoins "ScriptWalletCoins" EXEC "Their coins.";
 
     Initiated "Initiated" CONNECTION "The flow goes out from here; false where it was accepted, or began before the watch.";
     Protocol "Protocol" NETWORK "tcp, udp, or a protocol number.";
@@ -161,6 +168,7 @@ fields! {
     FileCreated "FileCreated" FILE "The file did not exist before.";
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
+    TargetIsDirectory "TargetIsDirectory" FILE "The file is a directory; absent where its type is not known.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
 
     TargetHostPath "TargetHostPath" FILE "Path of the file on the host's own mounts; absent for a file on none of them.";
@@ -168,9 +176,9 @@ fields! {
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
     ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";
-    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec.";
+    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, file_capability.";
     OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command or CLONE flags.";
-    OperationPath "OperationPath" OPERATION "Where something is mounted, or the new root.";
+    OperationPath "OperationPath" OPERATION "Where something is mounted, the new root, or the file that was given capabilities.";
     OperationSource "OperationSource" OPERATION "What is mounted.";
     OperationDetail "OperationDetail" OPERATION "Type of the file system that is mounted; name of a memfd.";
     TargetProcessId "TargetProcessId" OPERATION "The other process.";
@@ -211,6 +219,17 @@ fields! {
     QueryExample "QueryExample" OBSERVATION "One of the names.";
     ShellEvidence "ShellEvidence" OBSERVATION "How a shell and a flow belong together: descriptors, received, parent, pipeline, interpreter.";
     ShellProcessId "ShellProcessId" OBSERVATION "Process of the shell behind a relay.";
+    NewCode "NewCode" OBSERVATION "File that an agent's processes wrote and that is run now.";
+    NewCodeKind "NewCodeKind" OBSERVATION "How it is run: program, script (by its interpreter), library (mapped).";
+    NewCodeAgeSeconds "NewCodeAgeSeconds" OBSERVATION "Seconds since it was written last.";
+    WrittenBy "WrittenBy" OBSERVATION "Executable of the process that wrote it.";
+    WriterCommandLine "WriterCommandLine" OBSERVATION "Command line of that process.";
+    WriterLineage "WriterLineage" OBSERVATION "Tools that this process and those above it are, by name without version: executables, scripts, Python modules; none that an agent wrote.";
+    FetchedBy "FetchedBy" OBSERVATION "Executable of the writer, or of one beside it in a pipeline, that was connected to elsewhere.";
+    FetchedFrom "FetchedFrom" OBSERVATION "What that one was connected to.";
+    WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
+    PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
+    PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";

@@ -15,6 +15,7 @@ use crate::event::{
     is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
+use crate::wallet::{self, Address};
 
 mod what;
 
@@ -267,6 +268,16 @@ impl<'a> View<'a> {
             FieldId::SshConfigFile => self.facts()?.ssh.as_ref()?.config_file.as_deref().map(str),
             FieldId::MinerTokens => tokens(&self.facts()?.miner),
             FieldId::ScriptMinerTokens => tokens(&self.facts()?.script_miner),
+            FieldId::Wallets => match self.what {
+                What::Event(_) => addresses(&self.facts()?.wallets.arguments),
+                What::Observation(_) | What::Recognised(_) => self.observed(id.name()),
+            },
+            FieldId::WalletCoins => match self.what {
+                What::Event(_) => coins(&self.facts()?.wallets.arguments),
+                What::Observation(_) | What::Recognised(_) => self.observed(id.name()),
+            },
+            FieldId::ScriptWallets => addresses(&self.facts()?.wallets.text),
+            FieldId::ScriptWalletCoins => coins(&self.facts()?.wallets.text),
             FieldId::Initiated => Some(EventValue::Bool(self.flow()?.initiated)),
             FieldId::Protocol => self.protocol(),
             FieldId::SourceIp => self.flow()?.local.map(ip),
@@ -349,7 +360,18 @@ impl<'a> View<'a> {
             | FieldId::OddTypes
             | FieldId::QueryExample
             | FieldId::ShellEvidence
-            | FieldId::ShellProcessId => self.observed(id.name()),
+            | FieldId::NewCode
+            | FieldId::NewCodeKind
+            | FieldId::NewCodeAgeSeconds
+            | FieldId::WrittenBy
+            | FieldId::WriterCommandLine
+            | FieldId::WriterLineage
+            | FieldId::FetchedBy
+            | FieldId::FetchedFrom
+            | FieldId::ShellProcessId
+            | FieldId::WalletFile
+            | FieldId::PoolWords
+            | FieldId::PoolEndpoints => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
             FieldId::Canary => self.file()?.canary.as_deref().map(str),
             FieldId::ImageLoaded => Some(str(&self.file()?.path)),
@@ -388,6 +410,12 @@ impl<'a> View<'a> {
                 Some(EventValue::Str(Cow::Owned(format!("{:04o}", self.file()?.mode & 0o7777))))
             }
             FieldId::FileExecutable => Some(EventValue::Bool(self.file()?.mode & 0o111 != 0)),
+            FieldId::TargetIsDirectory => {
+                const S_IFMT: u32 = 0o170_000;
+                const S_IFDIR: u32 = 0o040_000;
+                let kind = self.file()?.mode & S_IFMT;
+                (kind != 0).then_some(EventValue::Bool(kind == S_IFDIR))
+            }
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {
                 What::Observation(observation) => Some(str(observation.name)),
@@ -482,7 +510,16 @@ fn list<'a>(items: impl Iterator<Item = EventValue<'a>>) -> EventValue<'a> {
     EventValue::Array(items.collect())
 }
 
-/// Absent where nothing was found: a rule that asks costs nothing then.
+/// Absent where nothing was found, as what follows: a rule that asks costs nothing then.
 fn tokens(found: &[Token]) -> Option<EventValue<'static>> {
     (!found.is_empty()).then(|| list(found.iter().map(|token| str(token.name()))))
+}
+
+fn addresses<'a>(found: &[Address<'a>]) -> Option<EventValue<'a>> {
+    (!found.is_empty()).then(|| list(found.iter().map(|address| str(address.text))))
+}
+
+fn coins(found: &[Address<'_>]) -> Option<EventValue<'static>> {
+    let symbols = wallet::symbols(found);
+    (!symbols.is_empty()).then(|| list(symbols.into_iter().map(str)))
 }

@@ -83,7 +83,10 @@ pub(super) fn make(programs: &Programs, command: &str) -> Result<PathBuf> {
     }
     python(root)?;
     script(&root.join("init"), INIT)?;
-    script(&root.join("command"), &format!("#!/bin/sh\n{command}\necho \"{ENDED}$?\"\n"))?;
+    script(
+        &root.join("command"),
+        &format!("#!/bin/sh\n{command}\nstatus=$?\necho\necho \"{ENDED}$status\"\n"),
+    )?;
     archive(root, &place.join(format!("{}.cpio", std::process::id())))
 }
 
@@ -110,7 +113,9 @@ reboot -f
 
 /// Copies the Python that some tests start, as far as it is needed to use sockets: it says itself what it loads.
 fn python(root: &Path) -> Result<()> {
-    let text = "import os, re, select, socket, sys, threading, time\n\
+    let text = "import os, select, socket, sys, time\n\
+                socket.getaddrinfo('127.0.0.1', 1)\n\
+                'a'.encode().decode('unicode_escape').encode('latin1')\n\
                 print(os.path.realpath(sys.executable))\n\
                 for module in list(sys.modules.values()):\n\
                 \x20   for name in (getattr(module, '__file__', None), getattr(module, '__cached__', None)):\n\
@@ -129,6 +134,11 @@ fn python(root: &Path) -> Result<()> {
     files.sort();
     files.dedup();
     for file in &files {
+        // It looks for its libraries beside them.
+        if file.ends_with("os.py") {
+            let beside = file.with_file_name("lib-dynload");
+            fs::create_dir_all(root.join(beside.strip_prefix("/").unwrap_or(&beside)))?;
+        }
         let target = root.join(file.strip_prefix("/").context("a file of python3 has no full path")?);
         fs::create_dir_all(target.parent().context("a file has a directory")?)?;
         fs::copy(file, &target)?;

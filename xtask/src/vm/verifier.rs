@@ -36,7 +36,8 @@ pub(super) fn accepted() -> Result<Counts> {
     let file = file()?;
     let text = fs::read_to_string(&file)
         .with_context(|| format!("cannot read {}; `{ACCEPT}` writes it", file.display()))?;
-    parse(&text).with_context(|| format!("{} is no table of counts; `{ACCEPT}` writes it anew", file.display()))
+    parse(&text)
+        .with_context(|| format!("{} is no table of counts; `{ACCEPT}` writes it anew", file.display()))
 }
 
 /// Writes what is accepted from now on; of kernels that did not run, what was accepted before.

@@ -8,7 +8,14 @@ use crate::kernel::File;
 use crate::probes::file;
 use crate::scope;
 
-hook!("file_mprotect", "security_file_mprotect", file_mprotect_lsm, file_mprotect_fentry, file_mprotect_kprobe, look);
+hook!(
+    "file_mprotect",
+    "security_file_mprotect",
+    file_mprotect_lsm,
+    file_mprotect_fentry,
+    file_mprotect_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

@@ -11,7 +11,14 @@ use crate::kernel::{File, OpenFile};
 use crate::probes::file;
 use crate::scope;
 
-hook!("file_receive", "security_file_receive", file_receive_lsm, file_receive_fentry, file_receive_kprobe, look);
+hook!(
+    "file_receive",
+    "security_file_receive",
+    file_receive_lsm,
+    file_receive_fentry,
+    file_receive_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

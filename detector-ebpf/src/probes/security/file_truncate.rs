@@ -10,7 +10,14 @@ use crate::kernel::File;
 use crate::probes::file;
 use crate::scope;
 
-hook!("file_truncate", "security_file_truncate", file_truncate_lsm, file_truncate_fentry, file_truncate_kprobe, look);
+hook!(
+    "file_truncate",
+    "security_file_truncate",
+    file_truncate_lsm,
+    file_truncate_fentry,
+    file_truncate_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

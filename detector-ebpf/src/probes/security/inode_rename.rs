@@ -9,7 +9,14 @@ use detector_common::wire::Kind;
 use super::{Arguments, asked, record};
 use crate::scope;
 
-hook!("inode_rename", "security_inode_rename", inode_rename_lsm, inode_rename_fentry, inode_rename_kprobe, look);
+hook!(
+    "inode_rename",
+    "security_inode_rename",
+    inode_rename_lsm,
+    inode_rename_fentry,
+    inode_rename_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

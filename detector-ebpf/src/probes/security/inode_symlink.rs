@@ -7,7 +7,14 @@
 use super::{Arguments, asked, record};
 use crate::scope;
 
-hook!("inode_symlink", "security_inode_symlink", inode_symlink_lsm, inode_symlink_fentry, inode_symlink_kprobe, look);
+hook!(
+    "inode_symlink",
+    "security_inode_symlink",
+    inode_symlink_lsm,
+    inode_symlink_fentry,
+    inode_symlink_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

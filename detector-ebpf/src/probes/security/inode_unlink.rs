@@ -8,7 +8,14 @@ use detector_common::wire::Kind;
 use super::{Arguments, asked, record};
 use crate::scope;
 
-hook!("inode_unlink", "security_inode_unlink", inode_unlink_lsm, inode_unlink_fentry, inode_unlink_kprobe, look);
+hook!(
+    "inode_unlink",
+    "security_inode_unlink",
+    inode_unlink_lsm,
+    inode_unlink_fentry,
+    inode_unlink_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

@@ -5,7 +5,14 @@
 
 use super::{Arguments, asked};
 
-hook!("path_symlink", "security_path_symlink", path_symlink_lsm, path_symlink_fentry, path_symlink_kprobe, look);
+hook!(
+    "path_symlink",
+    "security_path_symlink",
+    path_symlink_lsm,
+    path_symlink_fentry,
+    path_symlink_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

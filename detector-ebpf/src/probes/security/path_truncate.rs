@@ -10,7 +10,14 @@ use crate::kernel::Path;
 use crate::probes::file;
 use crate::scope;
 
-hook!("path_truncate", "security_path_truncate", path_truncate_lsm, path_truncate_fentry, path_truncate_kprobe, look);
+hook!(
+    "path_truncate",
+    "security_path_truncate",
+    path_truncate_lsm,
+    path_truncate_fentry,
+    path_truncate_kprobe,
+    look
+);
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {

@@ -91,6 +91,13 @@ fn real_directory(pid: u32, directory: &str) -> Option<Box<str>> {
     Some(if below.is_empty() { "/".into() } else { below.into() })
 }
 
+/// The S_IFMT bits of a file as a process sees it, or as this process does, where that one is gone; 0 where
+/// there is none any more.
+pub(super) fn kind(pid: u32, path: &str) -> u32 {
+    let found = rustix::fs::stat(format!("/proc/{pid}/root{path}")).or_else(|_| rustix::fs::stat(path));
+    found.map_or(0, |stat| stat.st_mode & 0o170_000)
+}
+
 /// The path without empty, `.` and `..` components.
 fn normalised(path: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();

@@ -30,7 +30,17 @@ const fn row(program: &'static str, attach: Attach, serves: &'static [&'static s
         | Attach::CgroupSock
         | Attach::CgroupSkb(_) => (Tier::Fentry, ENTRY_BLIND),
     };
-    Hook { program, attach, when: When::Agents, serves, needs: FILE, blind, vital, tier: Some(tier) }
+    Hook {
+        program,
+        attach,
+        when: When::Agents,
+        serves,
+        needs: FILE,
+        pieces: &[],
+        blind,
+        vital,
+        tier: Some(tier),
+    }
 }
 
 /// Three rows a hook.
@@ -50,6 +60,7 @@ pub(super) const HOOKS: &[[Hook; 3]] = &[
     hook!("path_rmdir", &[event::UNLINK], Vital::No),
     hook!("inode_rmdir", &[event::UNLINK], Vital::No),
     hook!("path_chmod", &[event::CHMOD], Vital::No),
+    hook!("inode_setxattr", &[event::CAPABILITY], Vital::No),
     hook!("mmap_file", &[event::MAP], Vital::No),
     hook!("file_mprotect", &[event::MAP], Vital::No),
 ];
