@@ -30,6 +30,10 @@ pub const PROVISIONAL: u32 = 0x8000_0000;
 pub const TASKS: u32 = 65_536;
 /// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.
 pub const LRU: u32 = 16_384;
+/// Remembered threads that are in an open which empties its file.
+pub const EMPTIED: u32 = 1_024;
+/// Remembered threads that are asked about a name.
+pub const ASKED: u32 = 1_024;
 /// Remembered inodes that watched processes wrote.
 pub const WRITTEN: u32 = 65_536;
 /// Nanoseconds in which the rings wake userspace at most once. Whoever was woken looks again every

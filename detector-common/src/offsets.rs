@@ -67,6 +67,8 @@ offsets! {
     css_set_dfl = "css_set.dfl_cgrp";
     /// Number of live threads.
     signal_live = "signal_struct.live";
+    /// File that an area of memory maps.
+    area_file = "vm_area_struct.vm_file";
     /// First byte of argv in user memory.
     mm_arg_start = "mm_struct.arg_start";
     /// End of argv.
@@ -109,8 +111,12 @@ offsets! {
     dentry_sb = "dentry.d_sb";
     /// Name bytes of a directory entry.
     dentry_name = "dentry.d_name.name";
+    /// Inode of a directory entry.
+    dentry_inode = "dentry.d_inode";
     /// Root dentry of a mount.
     vfsmount_root = "vfsmount.mnt_root";
+    /// Super block of a mount.
+    vfsmount_sb = "vfsmount.mnt_sb";
     /// The vfsmount inside struct mount.
     mount_mnt = "mount.mnt";
     /// Mount that this one is mounted on.

@@ -57,6 +57,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its bit in the set of what the fallback tier is asked to report.
+    pub const fn bit(self) -> u64 {
+        1 << self as u16
+    }
+
     /// Every kind, in the order of their numbers.
     pub const ALL: &'static [Self] = &[
         Self::Exec,
@@ -424,6 +429,13 @@ pub enum OperationCode {
     FileCapability = 17,
 }
 
+impl OperationCode {
+    /// Its bit in the set of what the fallback tier is asked to report, above those of [`Kind`].
+    pub const fn bit(self) -> u64 {
+        1 << (self as u32 + 32)
+    }
+}
+
 /// Something was done to another process or to the kernel. Tail: four byte strings as in [`File`].
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -493,18 +505,6 @@ pub struct Tag {
     pub left: u32,
 }
 
-/// Key of the open dedupe.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct OpenKey {
-    /// Inode.
-    pub inode: u64,
-    /// Device.
-    pub dev: u32,
-    /// Process.
-    pub pid: u32,
-}
-
 /// Key of the datagram dedupe.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -537,7 +537,6 @@ const _: () = {
     assert!(size_of::<Flow>() == 152);
     assert!(size_of::<File>() == 48);
     assert!(size_of::<Cgroup>() == 32);
-    assert!(size_of::<OpenKey>() == 16);
 };
 
 #[cfg(feature = "user")]

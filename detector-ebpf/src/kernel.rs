@@ -41,6 +41,13 @@ macro_rules! field {
     }};
 }
 
+macro_rules! offset {
+    ($field:ident) => {{
+        // SAFETY: as in `at!`.
+        (unsafe { read_volatile(&raw const OFFSETS.$field) }) as usize
+    }};
+}
+
 macro_rules! inside {
     ($base:expr, $field:ident) => {{
         // SAFETY: as in `at!`.
@@ -62,6 +69,15 @@ impl Plain for u64 {}
 impl Plain for [u8; 16] {}
 impl Plain for [u32; 5] {}
 impl<T> Plain for *const T {}
+
+/// Whether kernel memory holds exactly this text, its NUL included.
+#[inline(always)]
+pub fn text_is<const N: usize>(address: *const u8, text: &[u8; N]) -> bool {
+    let mut held = [0_u8; N];
+    // SAFETY: writes at most the N bytes of `held`; the helper checks the source.
+    unsafe { generated::bpf_probe_read_kernel(held.as_mut_ptr().cast(), N as u32, address.cast()) };
+    held == *text
+}
 
 /// The kernel value at `address`, zeros if it cannot be read.
 #[inline(always)]
@@ -274,11 +290,71 @@ impl Binprm {
     }
 }
 
+/// How a file was opened.
+#[derive(Clone, Copy)]
+pub struct OpenFile {
+    /// FMODE_* bits.
+    pub mode: u32,
+    /// O_* flags.
+    pub flags: u32,
+}
+
+impl OpenFile {
+    const FMODE_WRITE: u32 = 2;
+    const FMODE_CREATED: u32 = 0x10_0000;
+    /// An overlay's file below the one that was opened: since 6.6, and before.
+    const FMODE_INNER: u32 = 0x200_0000 | 0x2000_0000;
+    const O_TRUNC: u32 = 0o1000;
+
+    /// Whether it was made by this open.
+    #[inline(always)]
+    pub fn is_created(self) -> bool {
+        self.mode & Self::FMODE_CREATED != 0
+    }
+
+    /// Whether it is emptied, having been there before.
+    #[inline(always)]
+    pub fn is_emptied(self) -> bool {
+        self.flags & Self::O_TRUNC != 0 && !self.is_created()
+    }
+
+    /// Whether it can be written, was made, or is emptied.
+    #[inline(always)]
+    pub fn is_change(self) -> bool {
+        let writes = self.mode & (Self::FMODE_WRITE | Self::FMODE_CREATED) != 0;
+        (writes || self.flags & Self::O_TRUNC != 0) && self.mode & Self::FMODE_INNER == 0
+    }
+}
+
 /// An open file.
 #[derive(Clone, Copy)]
 pub struct File(pub *const u8);
 
 impl File {
+    /// Where its FMODE_* bits stand.
+    #[inline(always)]
+    pub fn mode_at() -> usize {
+        offset!(file_mode)
+    }
+
+    /// Where its O_* flags stand.
+    #[inline(always)]
+    pub fn flags_at() -> usize {
+        offset!(file_flags)
+    }
+
+    /// The file that an area of memory maps; null where it maps none.
+    #[inline(always)]
+    pub fn of_area(area: *const u8) -> Self {
+        Self(at!(area, area_file))
+    }
+
+    /// How it was opened.
+    #[inline(always)]
+    pub fn open(self) -> OpenFile {
+        OpenFile { mode: self.mode(), flags: self.flags() }
+    }
+
     /// FMODE_* bits.
     #[inline(always)]
     pub fn mode(self) -> u32 {
@@ -373,8 +449,9 @@ pub struct Path {
 }
 
 impl Path {
+    /// What a `struct path` says.
     #[inline(always)]
-    fn at(path: *const u8) -> Self {
+    pub fn at(path: *const u8) -> Self {
         Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
     }
 
@@ -383,6 +460,26 @@ impl Path {
     pub fn device(self) -> u32 {
         let sb: *const u8 = at!(self.dentry, dentry_sb);
         at!(sb, sb_dev)
+    }
+
+    /// An entry of the directory that a `struct path` says.
+    #[inline(always)]
+    pub fn below(directory: *const u8, dentry: *const u8) -> Self {
+        Self { dentry, mount: at!(directory, path_mnt) }
+    }
+
+    /// Whether an inode belongs to the file system that is mounted here.
+    #[inline(always)]
+    pub fn mounts(self, inode: Inode) -> bool {
+        let mounted: *const u8 = at!(self.mount, vfsmount_sb);
+        let of_it: *const u8 = at!(inode.0, inode_sb);
+        mounted == of_it
+    }
+
+    /// The inode that its name leads to; null where there is none yet.
+    #[inline(always)]
+    pub fn inode(self) -> Inode {
+        Inode(at!(self.dentry, dentry_inode))
     }
 
     /// Whether this is the root of its mount.

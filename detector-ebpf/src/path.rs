@@ -18,6 +18,14 @@ use crate::scope::Actor;
 /// A record under construction in the scratch buffer.
 pub struct Builder {
     scratch: &'static mut Scratch,
+    slot: u32,
+}
+
+impl Drop for Builder {
+    #[inline(always)]
+    fn drop(&mut self) {
+        output::release(self.scratch);
+    }
 }
 
 /// What a path walk found.
@@ -55,14 +63,16 @@ impl Builder {
     /// An empty record with room for a header and a body of type `B` before its tail.
     #[inline(always)]
     pub fn new<B>() -> Option<Self> {
-        let scratch = output::scratch()?;
+        let slot = output::take_scratch();
+        let scratch = output::scratch(slot)?;
         set!(scratch, len, (size_of::<Header>() + size_of::<B>()) as u64);
-        Some(Self { scratch })
+        Some(Self { scratch, slot })
     }
 
     /// Appends a path.
     #[inline(always)]
     pub fn path(&mut self, place: Path) -> Walked {
+        let slot = self.slot;
         let scratch = &mut *self.scratch;
         let from = get!(scratch, len);
         // A name is written whole or not at all: room for one more than counts.
@@ -75,7 +85,7 @@ impl Builder {
         set!(scratch, within, from + u64::from(u16::MAX));
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
-        path_walk();
+        path_walk(slot);
         let start = get!(scratch, last) as usize & START_MASK;
         let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
             // SAFETY: four bytes of the buffer.
@@ -105,7 +115,7 @@ impl Builder {
         set!(scratch, dentry, root);
         // No mount has a root there: the walk ends where a directory is its own parent.
         set!(scratch, mount, 0);
-        path_walk();
+        path_walk(self.slot);
         get!(scratch, len).wrapping_sub(from) as u16
     }
 
@@ -193,9 +203,9 @@ const _: () = assert!(PATH_COMPONENTS.is_multiple_of(STEPS));
 /// next two.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn path_walk() -> i32 {
+pub extern "C" fn path_walk(slot: u32) -> i32 {
     for _ in 0..PATH_COMPONENTS / STEPS {
-        if path_steps() != 0 {
+        if path_steps(slot) != 0 {
             return 1;
         }
     }
@@ -205,9 +215,9 @@ pub extern "C" fn path_walk() -> i32 {
 /// Takes some steps; 1 ends the walk.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn path_steps() -> i32 {
+pub extern "C" fn path_steps(slot: u32) -> i32 {
     for _ in 0..STEPS {
-        if path_component() != 0 {
+        if path_component(slot) != 0 {
             return 1;
         }
     }
@@ -218,8 +228,8 @@ pub extern "C" fn path_steps() -> i32 {
 /// kernels before 5.12 hand global functions nothing but numbers.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn path_component() -> i32 {
-    let Some(scratch) = output::scratch() else { return 1 };
+pub extern "C" fn path_component(slot: u32) -> i32 {
+    let Some(scratch) = output::scratch(slot) else { return 1 };
     let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
     if place.is_mount_root() {
         if get!(scratch, root) == 0 {

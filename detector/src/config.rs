@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::agent::Pattern;
 use crate::alert::Level;
+use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 
 /// The whole configuration.
@@ -100,6 +101,43 @@ pub struct KernelConfig {
     pub ring_size: Option<Spanned<String>>,
     /// Write the probes' own diagnostics to the log at DEBUG.
     pub probe_log: bool,
+    /// How file events are come by: `auto` (the default) takes the best that works, event by event. Another is an
+    /// error where it is not possible.
+    pub tier: Option<TierConfig>,
+}
+
+/// How file events are come by; `detector doctor` says what works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TierConfig {
+    /// The best that works.
+    Auto,
+    /// The BPF LSM.
+    Lsm,
+    /// Entries of kernel functions.
+    Fentry,
+    /// Kprobes.
+    Kprobe,
+    /// Exits of syscalls.
+    Syscall,
+}
+
+impl TierConfig {
+    /// The tier that is asked for; `None` for the best that works.
+    pub fn tier(self) -> Option<Tier> {
+        match self {
+            Self::Auto => None,
+            Self::Lsm => Some(Tier::Lsm),
+            Self::Fentry => Some(Tier::Fentry),
+            Self::Kprobe => Some(Tier::Kprobe),
+            Self::Syscall => Some(Tier::Syscall),
+        }
+    }
+
+    /// As the configuration writes it.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(name)).ok()
+    }
 }
 
 /// A configuration that cannot be used.
@@ -268,6 +306,15 @@ mod tests {
             assert!(message.starts_with("d.toml:2:13: ring_size is"), "{message}");
             assert!(message.contains(what), "{message}");
         }
+    }
+
+    #[test]
+    fn a_tier_is_one_of_those_that_there_are() {
+        let checked = parse("[kernel]\ntier = \"fentry\"\n", Path::new("d.toml")).unwrap();
+        assert_eq!(checked.config.kernel.tier.and_then(TierConfig::tier), Some(Tier::Fentry));
+        assert!(error("[kernel]\ntier = \"best\"\n").contains("`auto`"));
+        assert_eq!(TierConfig::named("lsm"), Some(TierConfig::Lsm));
+        assert_eq!(TierConfig::named("LSM"), None);
     }
 
     #[test]

@@ -281,19 +281,29 @@ impl Engine {
             self.core.feed(Input::Event(lost), clock::now);
         }
         self.core.feed(Input::Tick(now), clock::now);
+        self.sensor.rest();
     }
 }
 
 /// What the sensor cannot see on this kernel, one sentence each.
 pub fn gaps(sensor: &Sensor) -> Vec<String> {
     let mut gaps = Vec::new();
-    for state in sensor.states() {
-        match &state.refused {
-            Some(reason) => {
-                let reason = reason.lines().next().unwrap_or_default();
-                gaps.push(format!("no {} events: {reason}", state.hook.serves.join(", ")));
+    for (event, reason) in sensor.unserved() {
+        gaps.push(format!("no {event} events: {}", reason.lines().next().unwrap_or_default()));
+    }
+    let alone = sensor.states().iter().filter(|state| state.hook.tier.is_none());
+    for state in alone {
+        if let Some(reason) = &state.refused {
+            let reason = reason.lines().next().unwrap_or_default();
+            gaps.push(format!("no {} events: {reason}", state.hook.serves.join(", ")));
+        }
+    }
+    for state in sensor.states().iter().filter(|state| state.is_used()) {
+        for blind in state.hook.blind {
+            let gap = format!("not seen: {blind}");
+            if !gaps.contains(&gap) {
+                gaps.push(gap);
             }
-            None => gaps.extend(state.hook.blind.iter().map(|blind| format!("not seen: {blind}"))),
         }
     }
     gaps

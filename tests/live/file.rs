@@ -10,14 +10,15 @@ use serde_json::Value;
 use crate::watch::{Watch, small, text};
 
 /// A directory of its own, real on disk, and a file in it.
-fn place() -> (tempfile::TempDir, String) {
+pub(crate) fn place() -> (tempfile::TempDir, String) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().canonicalize().unwrap().join("file");
     fs::write(&file, "content").unwrap();
     (place, file.to_str().unwrap().to_owned())
 }
 
-fn file_of(watch: &mut Watch, said: &Value, op: FileOp, path: &str) -> FileEvent {
+/// The event of an operation on a path by the process that a trigger said.
+pub(crate) fn file_of(watch: &mut Watch, said: &Value, op: FileOp, path: &str) -> FileEvent {
     let pid = small(said, "pid");
     watch.find(&format!("{} of {path}", op.name()), |event| match &event.kind {
         EventKind::File(file) if event.process.pid == pid && file.op == op && &*file.path == path => {
@@ -27,7 +28,8 @@ fn file_of(watch: &mut Watch, said: &Value, op: FileOp, path: &str) -> FileEvent
     })
 }
 
-fn files_of(watch: &mut Watch, said: &Value) -> Vec<FileEvent> {
+/// All file events of the process that a trigger said, up to its end.
+pub(crate) fn files_of(watch: &mut Watch, said: &Value) -> Vec<FileEvent> {
     let pid = small(said, "pid");
     let of_it = watch.until_exit(pid).iter().filter(|event| event.process.pid == pid);
     of_it

@@ -17,7 +17,7 @@ fn execs(watch: &Watch) -> u64 {
 #[test]
 fn lost_records_are_counted_by_kind_and_agent() {
     needs_root!();
-    let settings = Settings { ring_size: 64 << 10, ..Settings::default() };
+    let settings = Settings { ring_size: 64 << 10, ..crate::watch::settings() };
     let mut watch = Watch::with("loss", &settings);
     // Nobody drains meanwhile, so a ring of 64 KiB must overflow.
     watch.run(&["bench-exec", "300"]);

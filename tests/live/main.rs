@@ -8,6 +8,7 @@
     reason = "a test that is surprised fails"
 )]
 
+mod around;
 mod benign;
 mod cgroup;
 mod cli;

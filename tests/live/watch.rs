@@ -9,9 +9,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use detector::agent::Agent;
+use detector::config::TierConfig;
 use detector::event::{AgentId, CgroupId, Event, EventKind};
 use detector::kernel::clock;
 use detector::kernel::decode::Decoder;
+use detector::kernel::hook::Tier;
 use detector::kernel::ring::Rings;
 use detector::kernel::sensor::{Sensor, Settings};
 use detector_common::limits::PROVISIONAL;
@@ -52,7 +54,7 @@ impl Watch {
     /// Watches a group that is there already.
     pub(crate) fn around(group: Cgroup) -> Self {
         let free = LOADED.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let loaded = free.unwrap_or_else(|| Sensor::load(&Settings::default()).unwrap());
+        let loaded = free.unwrap_or_else(|| Sensor::load(&settings()).unwrap());
         Self::by(Loan { loaded: Some(loaded), goes_back: true }, group)
     }
 
@@ -68,6 +70,12 @@ impl Watch {
         })
         .unwrap();
         Self { group, agent: id, sensor, decoder: Decoder::new(clock::offset()), seen: Vec::new() }
+    }
+
+    /// The tier that serves an event.
+    pub(crate) fn tier(&self, event: &str) -> Option<Tier> {
+        let mut serving = self.sensor.states().iter().filter(|state| state.serves.contains(&event));
+        serving.find_map(|state| state.hook.tier)
     }
 
     /// Runs a trigger in the group, to its end; what it said.
@@ -119,6 +127,13 @@ impl Watch {
     fn kinds(&self) -> Vec<String> {
         self.seen.iter().map(|event| format!("{} of {}", event.kind.name(), event.process)).collect()
     }
+}
+
+/// A sensor of the tier that `DETECTOR_TIER` names; of the best that works where it names none.
+pub(crate) fn settings() -> Settings {
+    let named = std::env::var("DETECTOR_TIER").ok();
+    let tier = named.map(|name| TierConfig::named(&name).expect("DETECTOR_TIER names no tier"));
+    Settings { tier: tier.and_then(TierConfig::tier), ..Settings::default() }
 }
 
 impl Drop for Watch {

@@ -3,6 +3,7 @@
 //! One behaviour an entry of [`TRIGGERS`], one subject a file. Each prints one JSON line on stdout, which
 //! live tests compare with the events that the kernel reported.
 
+mod around;
 mod cgroup;
 mod daemon;
 mod exec;
@@ -86,6 +87,17 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("chmod", "PATH OCTAL", file::chmod),
     Trigger("fchmod", "PATH OCTAL", file::fchmod),
     Trigger("fchmodat2", "PATH OCTAL", file::fchmodat2),
+    Trigger("uring-open", "PATH", around::uring_open),
+    Trigger("uring-rename", "FROM TO", around::uring_rename),
+    Trigger("uring-unlink", "PATH", around::uring_unlink),
+    Trigger("mmap-write", "PATH", around::mmap_write),
+    Trigger("copy-range", "FROM TO", around::copy_range),
+    Trigger("splice", "PATH", around::splice),
+    Trigger("open-by-handle", "PATH", around::open_by_handle),
+    Trigger("receive-file", "PATH", around::receive),
+    Trigger("map-executable", "PATH", around::map_executable),
+    Trigger("protect-executable", "PATH", around::protect_executable),
+    Trigger("map-library", "PATH", around::map_library),
     Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
@@ -96,6 +108,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("bench-stratum", "", transfer::stratum),
     Trigger("bench-open", "COUNT", hot::open),
     Trigger("bench-open-write", "COUNT PATH", hot::open_write),
+    Trigger("bench-files", "COUNT", hot::files),
     Trigger("bench-command", "COUNT PROGRAM [ARGUMENT…]", hot::command),
     Trigger("bench-exec-rate", "PER_SECOND SECONDS", hot::exec_rate),
 ];

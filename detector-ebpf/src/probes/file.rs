@@ -1,31 +1,30 @@
-//! File events of the fallback tier, called by [`super::syscall`] when a file syscall succeeded.
+//! File records: of open files in every tier, of names in the fallback tier.
 //!
 //! An open is reported from the `struct file` that it made: path, inode and mode are the kernel's.
-//! Operations on names leave no file behind; for them the directory is resolved in the kernel, the
-//! name is the caller's string, and the record says so (`PATH_FROM_STRING`).
+//! Operations on names leave no file behind: when a syscall on names returns, only its arguments are left. For
+//! [`super::syscall`] the directory is resolved in the kernel, the name is the caller's string, and the
+//! record says so (`PATH_FROM_STRING`). The better tiers are in [`super::security`].
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
-use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, Operation, OperationCode, Written, flag};
+use detector_common::wire::{File as Body, InodeKey, Kind, Operation, OperationCode, Written, flag};
 
-use crate::kernel::{self, File, Inode, Path, Task, user_text_is};
+use crate::kernel::{self, File, Inode, OpenFile, Path, Task, user_text_is};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
-use crate::recent;
 use crate::scope::Actor;
-
-/// When a process was last reported to open an inode for writing.
-#[map]
-static OPENS: LruHashMap<OpenKey, u64> = LruHashMap::with_max_entries(limits::LRU, 0);
 
 /// Which watched process opened an inode for writing last.
 #[map]
 static WRITTEN: LruHashMap<InodeKey, Written> = LruHashMap::with_max_entries(limits::WRITTEN, 0);
 
-const FMODE_WRITE: u32 = 2;
-const FMODE_CREATED: u32 = 0x10_0000;
-const O_TRUNC: u32 = 0o1000;
+/// Which inode a thread empties by the open that it is in.
+#[map]
+static EMPTIED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::EMPTIED, 0);
+
+/// Memory may be executed.
+pub const PROT_EXEC: u64 = 4;
 const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
 const AT_FDCWD: i32 = -100;
@@ -44,28 +43,58 @@ const SYSTEM: [u32; 7] = [
 /// A directory descriptor and a user pointer to a name below it.
 pub type Named = (u64, u64);
 
-/// An open succeeded and gave `fd`: reported if the file can be written or was created.
+/// A file was opened so that it changes or can be changed.
 #[inline(always)]
-pub fn opened(actor: &Actor, fd: u32) {
-    let file = Task::current().file(fd);
-    let mode = file.mode();
-    let created = mode & FMODE_CREATED != 0;
-    if mode & FMODE_WRITE == 0 && !created && file.flags() & O_TRUNC == 0 {
-        return;
-    }
+pub fn opened(actor: &Actor, file: File, open: OpenFile, flags: u16) {
     let inode = file.inode();
     if inode.mode() & S_IFMT != S_IFREG {
         return;
     }
-    let key = OpenKey { inode: inode.number(), dev: inode.device(), pid: actor.pid };
+    if open.is_emptied() {
+        let _ = EMPTIED.insert(actor.tid, inode.0 as u64, 0);
+    }
+    let (now, created) = (output::now(), open.is_created());
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
     // A file that was created is reported whatever went before under its inode number.
-    if recent::is_repeat(&OPENS, &key, output::now(), limits::DEDUPE_WINDOW) && !created {
+    if !created && is_repeat(actor, &key, now) {
         return;
     }
     let Actor { pid, start, agent, .. } = *actor;
-    let written = Written { time: output::now(), start, pid, agent };
-    let _ = WRITTEN.insert(InodeKey { inode: key.inode, dev: key.dev, pad: 0 }, written, 0);
-    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), if created { flag::CREATED } else { 0 });
+    let _ = WRITTEN.insert(key, Written { time: now, start, pid, agent }, 0);
+    let created = if created { flag::CREATED } else { 0 };
+    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), flags | created);
+}
+
+/// Whether this process was reported a moment ago to open this file.
+#[inline(always)]
+fn is_repeat(actor: &Actor, key: &InodeKey, now: u64) -> bool {
+    let Some(written) = WRITTEN.get_ptr(key) else { return false };
+    // SAFETY: a live map value; at worst it is that of an entry which replaces this one now, and one
+    // report more or less is made.
+    let (time, pid) = unsafe { ((&raw const (*written).time).read(), (&raw const (*written).pid).read()) };
+    pid == actor.pid && now.wrapping_sub(time) < limits::DEDUPE_WINDOW
+}
+
+/// Whether the cutting of this file belongs to the open that the thread is in.
+#[inline(always)]
+pub fn is_part_of_open(actor: &Actor, inode: Inode) -> bool {
+    // SAFETY: a copy is taken at once; a thread is in one open at a time.
+    let is = unsafe { EMPTIED.get(actor.tid) }.is_some_and(|emptied| *emptied == inode.0 as u64);
+    if is {
+        let _ = EMPTIED.remove(actor.tid);
+    }
+    is
+}
+
+/// A file was mapped executable: reported if a watched process wrote it.
+#[inline(always)]
+pub fn mapped(actor: &Actor, file: File, protection: u32) {
+    let inode = file.inode();
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
+    if WRITTEN.get_ptr(key).is_none() || inode.mode() & S_IFMT != S_IFREG {
+        return;
+    }
+    record(actor, Kind::ImageLoad, file, (u32::from(inode.mode()), protection), 0);
 }
 
 /// Which watched process wrote the file with this inode last; all zero where none did.
@@ -74,16 +103,6 @@ pub fn written(inode: Inode) -> Written {
     let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
     // SAFETY: a copy is taken at once; at worst it is torn with a writer of this very moment.
     unsafe { WRITTEN.get(key) }.copied().unwrap_or_default()
-}
-
-/// A file was mapped executable: reported if a watched process wrote it.
-#[inline(always)]
-pub fn mapped(actor: &Actor, fd: u32, protection: u64) {
-    let file = Task::current().file(fd);
-    if written(file.inode()).time == 0 {
-        return;
-    }
-    report(actor, Kind::ImageLoad, file, protection as u32, 0);
 }
 
 /// An extended attribute was set, of a file by name or by descriptor: reported if it gives capabilities.
@@ -169,6 +188,11 @@ pub fn symlinked(actor: &Actor, target: u64, name: Named) {
 
 #[inline(always)]
 fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
+    record(actor, kind, file, (mode, file.flags()), flags);
+}
+
+#[inline(always)]
+fn record(actor: &Actor, kind: Kind, file: File, (mode, oflags): (u32, u32), flags: u16) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
     let inode = file.inode();
     let path = tail.path(file.path());
@@ -176,7 +200,7 @@ fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
         inode: inode.number(),
         dev: inode.device(),
         mode,
-        oflags: file.flags(),
+        oflags,
         nlink: inode.links(),
         mntns: Task::current().mount_namespace(),
         magic: inode.magic(),

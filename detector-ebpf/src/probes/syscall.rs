@@ -2,17 +2,23 @@
 //!
 //! Hook: `sys_exit(struct pt_regs *regs, long ret)`, BTF since 5.5. Attaching it makes every syscall of
 //! the machine take the slow path, which is its whole cost for tasks that are not watched, so it is
-//! attached only while an agent exists, and one program serves all file syscalls. Slips past, named
-//! by `doctor`: io_uring, mmap writes, 32-bit syscalls.
+//! attached only while an agent exists, and one program serves all file syscalls. Where a better tier
+//! serves some of the events, those are left out here; where it serves all, this is not attached at all. Slips
+//! past, named by `doctor`: io_uring, 32-bit syscalls, files received over sockets.
 
-use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::macros::{btf_tracepoint, map};
+use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::wire::Kind;
+use detector_common::wire::{Kind, OperationCode};
 
 use super::file;
-use crate::kernel;
+use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
+
+/// What no better tier serves, filled by the loader: bits of [`Kind::bit`] and of operations.
+#[map]
+static FALLBACK: Array<u64> = Array::with_max_entries(1, 0);
 
 /// x86-64 numbers of the syscalls that are looked at.
 pub mod number {
@@ -72,6 +78,7 @@ pub mod number {
 
 /// What access an open asked for, and whether it may change the file without it.
 const WRITES: u64 = 0o3 | 0o100 | 0o1000;
+const MAP_ANONYMOUS: u64 = 0x20;
 const AT_FDCWD: u64 = -100_i32 as u32 as u64;
 
 /// The registers that hold syscall arguments, as words of x86-64's `struct pt_regs`.
@@ -108,19 +115,26 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let result: i64 = ctx.arg(1);
-    if result < 0 || is_read_only(number, args) || is_plain_mapping(number, args) {
+    if result < 0 || is_read_only(number, args) || !is_wanted(number) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };
     match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
-            file::opened(&actor, result as u32);
+            let opened = Task::current().file(result as u32);
+            let open = opened.open();
+            if open.is_change() {
+                file::opened(&actor, opened, open, 0);
+            }
+        }
+        number::MMAP => {
+            let mapped = Task::current().file(args.get(4) as u32);
+            file::mapped(&actor, mapped, args.get(2) as u32);
         }
         number::FTRUNCATE => file::by_descriptor(&actor, Kind::FileTruncate, args.get(0) as u32, 0),
         number::FCHMOD => {
             file::by_descriptor(&actor, Kind::FileChmod, args.get(0) as u32, args.get(1) as u32);
         }
-        number::MMAP => file::mapped(&actor, args.get(4) as u32, args.get(2)),
         number::SETXATTR | number::LSETXATTR => {
             file::attribute_set(&actor, Some(args.get(0)), 0, args.get(1));
         }
@@ -194,21 +208,37 @@ fn is_served(number: u64) -> bool {
     )
 }
 
-/// Whether an open asked for reading alone, judged by its flags register before anything is read.
+/// The events that this tier is asked for.
+#[inline(always)]
+fn is_wanted(number: u64) -> bool {
+    let bit = match number {
+        number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
+            Kind::FileOpen.bit()
+        }
+        number::MMAP => Kind::ImageLoad.bit(),
+        number::TRUNCATE | number::FTRUNCATE => Kind::FileTruncate.bit(),
+        number::CHMOD | number::FCHMOD | number::FCHMODAT | number::FCHMODAT2 => Kind::FileChmod.bit(),
+        number::UNLINK | number::UNLINKAT | number::RMDIR => Kind::FileUnlink.bit(),
+        number::RENAME | number::RENAMEAT | number::RENAMEAT2 => Kind::FileRename.bit(),
+        number::LINK | number::LINKAT => Kind::FileLink.bit(),
+        number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink.bit(),
+        number::SETXATTR | number::LSETXATTR | number::FSETXATTR => OperationCode::FileCapability.bit(),
+        _ => Kind::Setsid.bit(),
+    };
+    FALLBACK.get(0).is_some_and(|wanted| *wanted & bit != 0)
+}
+
+/// Whether an open asked for reading alone, or a mapping is of no file or not executable, judged by the
+/// registers before anything is read.
 #[inline(always)]
 fn is_read_only(number: u64, args: Arguments) -> bool {
     let flags = match number {
         number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
         number::OPEN => args.get(1),
+        number::MMAP => {
+            return args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0;
+        }
         _ => return false,
     };
     flags & WRITES == 0
-}
-
-/// Whether a mapping is of no file or not executable, judged by its registers.
-#[inline(always)]
-fn is_plain_mapping(number: u64, args: Arguments) -> bool {
-    const PROT_EXEC: u64 = 4;
-    const MAP_ANONYMOUS: u64 = 0x20;
-    number == number::MMAP && (args.get(2) & PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0)
 }

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use anyhow::Context as _;
 
 use crate::agent::{Agents, Pattern};
-use crate::config::{Checked, Config, Mode};
+use crate::config::{Checked, Config, Mode, TierConfig};
 use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
@@ -59,6 +59,21 @@ pub(super) fn judging(rules: RuleSet, outlet: Outlet, record: Option<&PathBuf>) 
     Ok(Core::judging(Pipeline::new(rules, settings), outlet, recorder))
 }
 
+/// Settings of the kernel half. A tier that the configuration does not name may be named by `DETECTOR_TIER`, which
+/// reaches the commands that take no configuration.
+pub(super) fn kernel_settings(tier: Option<TierConfig>) -> sensor::Settings {
+    let named = std::env::var("DETECTOR_TIER").ok();
+    let tier = match (tier, named.as_deref()) {
+        (Some(tier), _) => tier,
+        (None, Some(name)) => TierConfig::named(name).unwrap_or_else(|| {
+            tracing::warn!(name, "DETECTOR_TIER names no tier and is not heeded");
+            TierConfig::Auto
+        }),
+        (None, None) => TierConfig::Auto,
+    };
+    sensor::Settings { tier: tier.tier(), ..sensor::Settings::default() }
+}
+
 /// Loads the kernel half for a configuration.
 pub(super) fn engine(
     checked: &Checked,
@@ -66,7 +81,7 @@ pub(super) fn engine(
     core: Core,
 ) -> anyhow::Result<(Engine, Remote)> {
     let Mode::Observe = checked.config.mode;
-    let mut settings = sensor::Settings::default();
+    let mut settings = kernel_settings(checked.config.kernel.tier);
     if let Some(size) = checked.ring_size {
         settings.ring_size = size;
     }
@@ -75,9 +90,19 @@ pub(super) fn engine(
     }
     let (sensor, rings) = Sensor::load(&settings)?;
     for state in sensor.states() {
-        if let Some(reason) = &state.refused {
+        let Some(reason) = &state.refused else { continue };
+        if state.hook.tier.is_none() {
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
+        } else {
+            tracing::debug!(
+                hook = state.hook.program,
+                reason,
+                "a hook is not possible here; the next tier is tried"
+            );
         }
+    }
+    for (event, reason) in sensor.unserved() {
+        tracing::warn!(event, reason, "no tier can serve these events here; they are missing");
     }
     Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
 }

@@ -4,11 +4,52 @@ use detector_common::features;
 
 use crate::event::Direction;
 
+mod security;
+
+/// A way to come by an event that there are several ways to come by, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Programs of the BPF LSM: at the kernel's own access control, once it allowed.
+    Lsm,
+    /// Programs at the entry or return of kernel functions.
+    Fentry,
+    /// Kprobes on the same functions.
+    Kprobe,
+    /// The exits of syscalls.
+    Syscall,
+}
+
+impl Tier {
+    /// All, best first.
+    pub const ALL: [Self; 4] = [Self::Lsm, Self::Fentry, Self::Kprobe, Self::Syscall];
+
+    /// As the configuration and `doctor` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Syscall => "syscall",
+        }
+    }
+}
+
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
     /// `tp_btf/NAME`, for the whole machine; leaves at once for tasks that are not watched.
     BtfTracepoint(&'static str),
+    /// `lsm/NAME`, for the whole machine, as the next four.
+    Lsm(&'static str),
+    /// `fentry/FUNCTION`
+    Fentry(&'static str),
+    /// `fexit/FUNCTION`
+    Fexit(&'static str),
+    /// `kprobe/FUNCTION`
+    Kprobe(&'static str),
+    /// `kretprobe/FUNCTION`
+    Kretprobe(&'static str),
     /// A `cgroup/…` program of socket addresses, on the agents' control groups.
     CgroupSockAddr,
     /// A `cgroup/…` program of sockets, on the agents' control groups.
@@ -43,8 +84,15 @@ pub struct Hook {
     pub pieces: &'static [Piece],
     /// Evasions that it cannot see, one sentence each.
     pub blind: &'static [&'static str],
-    /// Without it the detector does not start.
+    /// Whether the detector can do without it.
     pub vital: Vital,
+    /// Where others serve the same events: its rank among them.
+    pub tier: Option<Tier>,
+}
+
+/// Every hook.
+pub fn hooks() -> impl Iterator<Item = &'static Hook> {
+    HOOKS.iter().chain(security::HOOKS.as_flattened()).chain(security::SETSID)
 }
 
 /// A part of what a hook tells that needs a younger kernel.
@@ -63,6 +111,8 @@ pub enum Vital {
     Yes,
     /// Yes: its events are missing and `coverage` says so.
     No,
+    /// Yes: kernels that lack what it hooks serve its events by the other hooks of its tier.
+    Part,
 }
 
 const TASK: &[&str] = &[
@@ -163,6 +213,8 @@ const FILE: &[&str] = &[
     "dentry_parent",
     "dentry_name",
     "dentry_sb",
+    "dentry_inode",
+    "area_file",
     "vfsmount_root",
     "mount_mnt",
     "mount_parent",
@@ -173,14 +225,58 @@ const FILE: &[&str] = &[
     "inode_nlink",
     "sb_dev",
     "sb_magic",
+    "fs_root",
+    "vfsmount_sb",
     "task_nsproxy",
     "nsproxy_mnt",
     "mntns_inum",
 ];
+/// Events that several tiers serve.
+pub mod event {
+    use detector_common::wire::{Kind, OperationCode};
+
+    /// A file was opened for writing, created or emptied.
+    pub const OPEN: &str = "file open (write, create)";
+    /// A descriptor was received from another process.
+    pub const RECEIVE: &str = "file received over a socket";
+    /// A file was cut.
+    pub const TRUNCATE: &str = "file truncate";
+    /// A name was moved.
+    pub const RENAME: &str = "file rename";
+    /// A hard link was made.
+    pub const LINK: &str = "file link";
+    /// A symbolic link was made.
+    pub const SYMLINK: &str = "file symlink";
+    /// A name was removed.
+    pub const UNLINK: &str = "file unlink, rmdir";
+    /// Permission bits were changed.
+    pub const CHMOD: &str = "file chmod";
+    /// A file that an agent wrote was mapped executable.
+    pub const MAP: &str = "file mapped executable";
+    /// A file was given capabilities.
+    pub const CAPABILITY: &str = "file capabilities";
+    /// A new session.
+    pub const SETSID: &str = "setsid";
+
+    /// What the syscall tier is asked for by each; those that it does not know are not here.
+    pub const FALLBACK: &[(&str, u64)] = &[
+        (OPEN, Kind::FileOpen.bit()),
+        (TRUNCATE, Kind::FileTruncate.bit()),
+        (RENAME, Kind::FileRename.bit()),
+        (LINK, Kind::FileLink.bit()),
+        (SYMLINK, Kind::FileSymlink.bit()),
+        (UNLINK, Kind::FileUnlink.bit()),
+        (CHMOD, Kind::FileChmod.bit()),
+        (MAP, Kind::ImageLoad.bit()),
+        (CAPABILITY, OperationCode::FileCapability.bit()),
+        (SETSID, Kind::Setsid.bit()),
+    ];
+}
+
 const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 
-/// Every hook of this tier. Other tiers are further rows that serve the same events.
-pub const HOOKS: &[Hook] = &[
+/// Hooks that stand for themselves, and that of the last tier.
+const HOOKS: &[Hook] = &[
     Hook {
         program: "fork",
         attach: Attach::BtfTracepoint("sched_process_fork"),
@@ -190,6 +286,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "exec",
@@ -200,6 +297,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &["code that runs without exec: shared libraries, ptrace, a JIT"],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "exit",
@@ -210,6 +308,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "cgroup_create",
@@ -220,6 +319,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "cgroup_remove",
@@ -230,6 +330,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "cgroup_attach",
@@ -240,6 +341,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &["a single thread moved within a threaded control group"],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "socket_state",
@@ -260,6 +362,7 @@ pub const HOOKS: &[Hook] = &[
         ],
         blind: &["TCP outside the kernel's own stack"],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "connect4",
@@ -270,6 +373,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: CONNECT_BLIND,
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "connect6",
@@ -280,6 +384,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "sendmsg4",
@@ -290,6 +395,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "sendmsg6",
@@ -300,6 +406,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "post_bind4",
@@ -310,6 +417,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "post_bind6",
@@ -320,6 +428,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "egress",
@@ -330,6 +439,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &["sockets that were made outside the agents' control groups and brought in"],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "ingress",
@@ -340,6 +450,7 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "flow_close",
@@ -350,20 +461,45 @@ pub const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
+    },
+    Hook {
+        program: "io_uring",
+        attach: Attach::BtfTracepoint("io_uring_create"),
+        when: When::Agents,
+        serves: &["io_uring made"],
+        needs: &[],
+        pieces: &[],
+        blind: &[],
+        vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "syscall",
         attach: Attach::BtfTracepoint("sys_exit"),
         when: When::Agents,
-        serves: &["file (writes, names, modes)", "setsid"],
+        serves: &[
+            event::OPEN,
+            event::TRUNCATE,
+            event::RENAME,
+            event::LINK,
+            event::SYMLINK,
+            event::UNLINK,
+            event::CHMOD,
+            event::MAP,
+            event::CAPABILITY,
+            event::SETSID,
+        ],
         needs: FILE,
         pieces: &[],
         blind: &[
-            "file operations through io_uring",
+            "file operations through io_uring (that a ring is made, is)",
             "file operations by 32-bit syscalls",
-            "writes through a mapping or a descriptor that was opened before the watch began",
+            "code that was mapped for reading and made executable afterwards",
+            "writes through a descriptor that was opened before the watch began or received over a socket",
         ],
         vital: Vital::No,
+        tier: Some(Tier::Syscall),
     },
 ];
 
@@ -375,10 +511,27 @@ mod tests {
 
     #[test]
     fn every_needed_field_is_one_that_is_resolved() {
-        for hook in HOOKS {
+        for hook in hooks() {
             for field in hook.needs {
                 assert!(Offsets::PATHS.iter().any(|(name, _)| name == field), "{}: {field}", hook.program);
             }
         }
+    }
+
+    #[test]
+    fn the_syscall_tier_can_be_asked_for_each_event_alone() {
+        for hook in hooks().filter(|hook| hook.tier == Some(Tier::Syscall)) {
+            let known = |event: &&str| event::FALLBACK.iter().any(|(name, _)| name == event);
+            assert!(hook.serves.iter().all(known), "{}", hook.program);
+        }
+    }
+
+    #[test]
+    fn programs_have_names_of_their_own() {
+        let mut names: Vec<&str> = hooks().map(|hook| hook.program).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 }

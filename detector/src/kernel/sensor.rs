@@ -5,11 +5,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use aya::maps::{Array, HashMap as EbpfHashMap, Map, MapData, RingBuf};
-use aya::programs::cgroup_skb::{CgroupSkbAttachType, CgroupSkbLink};
-use aya::programs::cgroup_sock::CgroupSockLink;
-use aya::programs::cgroup_sock_addr::CgroupSockAddrLink;
-use aya::programs::tp_btf::BtfTracePointLink;
-use aya::programs::{CgroupAttachMode, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use detector_common::limits;
@@ -17,11 +12,13 @@ use detector_common::offsets::Offsets;
 use detector_common::wire::{Kind, LossKey, Tag, Want};
 
 use super::cgroup::{Cgroups, Group};
-use super::hook::{Attach, HOOKS, Hook, Vital, When};
+use super::hook::{self, Attach, Hook, Tier, When};
+use super::program::{self, Link, Loader};
 use super::ring::Rings;
+use super::tier::{self, Choice, HookState};
 use super::{KernelError, btf};
 use crate::agent::Agent;
-use crate::event::{AgentId, CgroupId, Direction, ProcessId};
+use crate::event::{AgentId, CgroupId, ProcessId};
 use crate::network::automaton::{self, Automaton};
 use crate::network::protocol;
 
@@ -40,6 +37,8 @@ pub struct Settings {
     pub ring_size: u32,
     /// Whether the probes' own diagnostics (aya-log) are wanted.
     pub probe_log: ProbeLog,
+    /// The best tier that may be used; the best that works where none is named.
+    pub tier: Option<Tier>,
 }
 
 /// Whether probes write diagnostics.
@@ -53,21 +52,8 @@ pub enum ProbeLog {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ring_size: 4 << 20, probe_log: ProbeLog::Off }
+        Self { ring_size: 4 << 20, probe_log: ProbeLog::Off, tier: None }
     }
-}
-
-/// How one hook fares on this kernel.
-#[derive(Clone, Debug)]
-pub struct HookState {
-    /// The hook.
-    pub hook: &'static Hook,
-    /// Why it is not used; `None` where it is.
-    pub refused: Option<String>,
-    /// What it cannot tell on this kernel, where it is used; one sentence each.
-    pub lacks: Vec<&'static str>,
-    /// How many instructions the verifier went through; kernels before 5.16 do not say.
-    pub verified: Option<u32>,
 }
 
 /// The loaded kernel half.
@@ -79,26 +65,19 @@ pub struct Sensor {
     lost: EbpfHashMap<MapData, LossKey, u64>,
     lost_before: BTreeMap<(u32, u32), u64>,
     cgroups: Cgroups,
-    states: Vec<HookState>,
+    choice: Choice,
     watched: BTreeMap<AgentId, Watched>,
     attached: BTreeMap<PathBuf, Vec<Link>>,
     expected: BTreeMap<PathBuf, CgroupId>,
-    always: Vec<BtfTracePointLink>,
-    machine_wide: Vec<BtfTracePointLink>,
+    always: Vec<Link>,
+    machine_wide: Vec<Link>,
+    idle: bool,
     probe_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 struct Watched {
     place: PathBuf,
     groups: Vec<CgroupId>,
-}
-
-/// Dropping one detaches it.
-#[expect(dead_code, reason = "links are held for their drop")]
-enum Link {
-    SockAddr(CgroupSockAddrLink),
-    Sock(CgroupSockLink),
-    Skb(CgroupSkbLink),
 }
 
 impl Sensor {
@@ -108,7 +87,7 @@ impl Sensor {
     /// No privilege, no BTF, no cgroup2, a ring size that the kernel cannot serve, or a vital hook
     /// refused.
     pub fn load(settings: &Settings) -> Result<(Self, Rings), KernelError> {
-        let Settings { ring_size, probe_log } = settings;
+        let Settings { ring_size, probe_log, tier } = settings;
         if !ring_size.is_power_of_two() || *ring_size < LEAST_RING {
             return Err(KernelError::RingSize { size: *ring_size, least: LEAST_RING });
         }
@@ -134,21 +113,14 @@ impl Sensor {
             .map_max_entries("BULK", *ring_size)
             .load(OBJECT)
             .map_err(|source| KernelError::Load(Box::new(source)))?;
-        let states = HOOKS
-            .iter()
-            .map(|hook| HookState {
-                hook,
-                refused: load_hook(&mut ebpf, hook, &offsets, &types),
-                lacks: lacks(hook, features),
-                verified: verified(&ebpf, hook),
-            })
-            .collect::<Vec<_>>();
-        if let Some((hook, reason)) = states.iter().find_map(|state| {
-            let reason = state.refused.clone()?;
-            (state.hook.vital == Vital::Yes).then_some((state.hook.program, reason))
-        }) {
-            return Err(KernelError::Vital { hook, reason });
+        let mut loader = Loader::new(&mut ebpf, &offsets, &types);
+        let mut choice = tier::choose(hook::hooks(), *tier, |hook| loader.load(hook))?;
+        for state in choice.states.iter_mut().filter(|state| state.is_used()) {
+            let missing = state.hook.pieces.iter().filter(|piece| features & piece.feature == 0);
+            state.lacks = missing.map(|piece| piece.without).collect();
+            state.verified = program::verified(&ebpf, state.hook);
         }
+        ask_fallback(&mut ebpf, &choice)?;
         let probe_log = match probe_log {
             ProbeLog::Off => None,
             ProbeLog::On => EbpfLogger::init(&mut ebpf)
@@ -166,12 +138,13 @@ impl Sensor {
             lost_before: BTreeMap::new(),
             ebpf,
             cgroups,
-            states,
+            choice,
             watched: BTreeMap::new(),
             attached: BTreeMap::new(),
             expected: BTreeMap::new(),
             always: Vec::new(),
             machine_wide: Vec::new(),
+            idle: false,
             probe_log,
         };
         sensor.always = sensor.attach_machine_wide(When::Always)?;
@@ -187,7 +160,12 @@ impl Sensor {
 
     /// How each hook fares.
     pub fn states(&self) -> &[HookState] {
-        &self.states
+        &self.choice.states
+    }
+
+    /// Events that no hook serves here, each with the reason.
+    pub fn unserved(&self) -> &[(&'static str, String)] {
+        &self.choice.unserved
     }
 
     /// The cgroup2 file system.
@@ -256,7 +234,7 @@ impl Sensor {
         }
     }
 
-    /// Stops watching an agent. With the last one, the machine-wide hooks go too.
+    /// Stops watching an agent.
     pub fn unwatch(&mut self, agent: AgentId) {
         let Some(Watched { place: _, groups }) = self.watched.remove(&agent) else { return };
         for group in groups {
@@ -267,9 +245,16 @@ impl Sensor {
         let Self { attached, watched, expected, .. } = self;
         let in_use = || watched.values().map(|other| &other.place).chain(expected.keys());
         attached.retain(|at, _| in_use().any(|place| place.starts_with(at)));
-        if self.watched.is_empty() {
-            self.machine_wide.clear();
+    }
+
+    /// Detaches what only agents need, if there was none at this call and at the last: to be called now and then.
+    /// Agents that follow each other closely find it attached.
+    pub fn rest(&mut self) {
+        let idle = self.watched.is_empty();
+        if idle && self.idle {
+            program::detach(std::mem::take(&mut self.machine_wide));
         }
+        self.idle = idle;
     }
 
     fn untag(&mut self, agent: AgentId) {
@@ -304,13 +289,21 @@ impl Sensor {
         Ok(())
     }
 
-    fn attach_machine_wide(&mut self, when: When) -> Result<Vec<BtfTracePointLink>, KernelError> {
+    fn attach_machine_wide(&mut self, when: When) -> Result<Vec<Link>, KernelError> {
         let mut links = Vec::new();
         for hook in self.usable(when) {
-            let Attach::BtfTracepoint(tracepoint) = hook.attach else { continue };
-            let link = attach_tracepoint(&mut self.ebpf, hook).map_err(|source| KernelError::Attach {
+            let place = match hook.attach {
+                Attach::BtfTracepoint(name)
+                | Attach::Lsm(name)
+                | Attach::Fentry(name)
+                | Attach::Fexit(name)
+                | Attach::Kprobe(name)
+                | Attach::Kretprobe(name) => name,
+                Attach::CgroupSockAddr | Attach::CgroupSock | Attach::CgroupSkb(_) => continue,
+            };
+            let link = program::attach(&mut self.ebpf, hook).map_err(|source| KernelError::Attach {
                 hook: hook.program,
-                path: tracepoint.into(),
+                path: place.into(),
                 source: Box::new(source),
             })?;
             links.push(link);
@@ -329,7 +322,7 @@ impl Sensor {
         })?;
         let mut links = Vec::new();
         for hook in self.usable(When::Agents) {
-            let link = attach_group(&mut self.ebpf, hook, &directory).transpose();
+            let link = program::attach_group(&mut self.ebpf, hook, &directory).transpose();
             let link = link.map_err(|source| KernelError::Attach {
                 hook: hook.program,
                 path: place.into(),
@@ -342,82 +335,30 @@ impl Sensor {
     }
 
     fn usable(&self, when: When) -> Vec<&'static Hook> {
-        let usable = |state: &&HookState| state.refused.is_none() && state.hook.when == when;
-        self.states.iter().filter(usable).map(|state| state.hook).collect()
+        let usable = |state: &&HookState| state.is_used() && state.hook.when == when;
+        self.choice.states.iter().filter(usable).map(|state| state.hook).collect()
     }
 }
 
-/// Loads one program; gives why it cannot be used.
-fn load_hook(ebpf: &mut Ebpf, hook: &Hook, offsets: &Offsets, types: &Btf) -> Option<String> {
-    let missing: Vec<&str> =
-        hook.needs.iter().copied().filter(|field| offsets.get(field).is_none()).collect();
-    if !missing.is_empty() {
-        return Some(format!("this kernel's BTF lacks {}", missing.join(", ")));
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        program::detach(std::mem::take(&mut self.machine_wide));
     }
-    let Some(program) = ebpf.program_mut(hook.program) else {
-        return Some("the object lacks this program".to_owned());
-    };
-    let loaded = match (program, hook.attach) {
-        (Program::BtfTracePoint(program), Attach::BtfTracepoint(name)) => program.load(name, types),
-        (Program::CgroupSockAddr(program), Attach::CgroupSockAddr) => program.load(),
-        (Program::CgroupSock(program), Attach::CgroupSock) => program.load(),
-        (Program::CgroupSkb(program), Attach::CgroupSkb(_)) => program.load(),
-        _ => return Some("the object has another program under this name".to_owned()),
-    };
-    loaded.err().map(|error| refusal(&error))
 }
 
-/// The pieces of a hook that this kernel does not serve.
-fn lacks(hook: &Hook, features: u32) -> Vec<&'static str> {
-    let missing = hook.pieces.iter().filter(|piece| features & piece.feature == 0);
-    missing.map(|piece| piece.without).collect()
-}
-
-fn verified(ebpf: &Ebpf, hook: &Hook) -> Option<u32> {
-    ebpf.program(hook.program)?.info().ok()?.verified_instruction_count()
-}
-
-/// An error of the verifier carries its log; a person wants the end of it.
-fn refusal(error: &ProgramError) -> String {
-    let text = anyhow::format_err!("{error}").to_string();
-    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    if lines.len() > 12 {
-        lines.drain(1..lines.len() - 11);
-    }
-    lines.join("\n")
-}
-
-fn attach_tracepoint(ebpf: &mut Ebpf, hook: &Hook) -> Result<BtfTracePointLink, ProgramError> {
-    match ebpf.program_mut(hook.program) {
-        Some(Program::BtfTracePoint(program)) => {
-            let id = program.attach()?;
-            program.take_link(id)
+/// Tells the hook of the syscall tier which events are its own.
+fn ask_fallback(ebpf: &mut Ebpf, choice: &Choice) -> Result<(), KernelError> {
+    let mut wanted = 0_u64;
+    for state in choice.states.iter().filter(|state| state.hook.tier == Some(Tier::Syscall)) {
+        for (event, bit) in hook::event::FALLBACK {
+            if state.serves.contains(event) {
+                wanted |= bit;
+            }
         }
-        _ => Err(ProgramError::NotLoaded),
     }
-}
-
-fn attach_group(ebpf: &mut Ebpf, hook: &Hook, group: &File) -> Option<Result<Link, ProgramError>> {
-    // `Single` is what the kernel calls multi for links; `AllowMultiple` is refused.
-    let mode = CgroupAttachMode::Single;
-    let program = ebpf.program_mut(hook.program)?;
-    if let Program::CgroupSockAddr(program) = program {
-        let id = program.attach(group, mode);
-        return Some(id.and_then(|id| program.take_link(id)).map(Link::SockAddr));
-    }
-    if let Program::CgroupSock(program) = program {
-        let id = program.attach(group, mode);
-        return Some(id.and_then(|id| program.take_link(id)).map(Link::Sock));
-    }
-    if let (Program::CgroupSkb(program), Attach::CgroupSkb(direction)) = (program, hook.attach) {
-        let way = match direction {
-            Direction::Out => CgroupSkbAttachType::Egress,
-            Direction::In => CgroupSkbAttachType::Ingress,
-        };
-        let id = program.attach(group, way, mode);
-        return Some(id.and_then(|id| program.take_link(id)).map(Link::Skb));
-    }
-    None
+    let refused = |source| KernelError::Map { name: "FALLBACK", source: Box::new(source) };
+    let mut map = Array::<_, u64>::try_from(take_map(ebpf, "FALLBACK")?).map_err(refused)?;
+    map.set(0, wanted, 0).map_err(refused)
 }
 
 fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {
