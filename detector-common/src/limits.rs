@@ -30,6 +30,8 @@ pub const PROVISIONAL: u32 = 0x8000_0000;
 pub const TASKS: u32 = 65_536;
 /// Remembered outgoing sockets whose result is awaited, and remembered file opens for dedupe.
 pub const LRU: u32 = 16_384;
+/// Nanoseconds in which a process that does the same to the same process is not reported again.
+pub const OPERATION_WINDOW: u64 = 1_000_000_000;
 /// Remembered inodes that watched processes wrote.
 pub const WRITTEN: u32 = 65_536;
 /// Nanoseconds in which the rings wake userspace at most once. Whoever was woken looks again every

@@ -38,9 +38,41 @@ macro_rules! inside {
     }};
 }
 
+macro_rules! known {
+    ($field:ident) => {{
+        // SAFETY: as in `at!`.
+        let offset = unsafe { read_volatile(&raw const OFFSETS.$field) };
+        offset != detector_common::offsets::UNKNOWN
+    }};
+}
+
+mod numbered;
 mod sock;
 
 pub use sock::{Ends, Sock};
+
+/// How a signal came to be that the kernel gives no account of.
+#[derive(Clone, Copy)]
+pub struct SignalInfo(pub *const u8);
+
+impl SignalInfo {
+    /// Whether a process asked for it by kill(2) or one of its kin. 0 and 1 are no addresses: sent without an
+    /// account, as cgroup.kill does, and by the kernel itself.
+    #[inline(always)]
+    pub fn is_asked_for(self) -> bool {
+        const SI_USER: i32 = 0;
+        const SI_QUEUE: i32 = -1;
+        const SI_TKILL: i32 = -6;
+        match self.0 as u64 {
+            0 => true,
+            1 => false,
+            _ => {
+                let code: u32 = at!(self.0, siginfo_code);
+                matches!(code as i32, SI_USER | SI_QUEUE | SI_TKILL)
+            }
+        }
+    }
+}
 
 /// Plain old data that any bytes are a value of.
 pub trait Plain: Copy {}
@@ -59,6 +91,18 @@ pub fn read<T: Plain>(address: *const u8) -> T {
     // SAFETY: the helper checks the address and writes all of `value`, zeros on failure.
     unsafe {
         generated::bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address.cast());
+    }
+    // SAFETY: zeroed or written; any bytes are a value of a Plain type.
+    unsafe { value.assume_init() }
+}
+
+/// The value in user memory at `address`, zeros if it cannot be read.
+#[inline(always)]
+pub fn read_user<T: Plain>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the helper checks the address and writes all of `value`, zeros on failure.
+    unsafe {
+        generated::bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
     }
     // SAFETY: zeroed or written; any bytes are a value of a Plain type.
     unsafe { value.assume_init() }
@@ -154,6 +198,19 @@ impl Task {
     pub fn cwd(self) -> Path {
         let fs: *const u8 = at!(self.0, task_fs);
         Path::at(inside!(fs, fs_pwd))
+    }
+
+    /// Root directory.
+    #[inline(always)]
+    pub fn root(self) -> Path {
+        let fs: *const u8 = at!(self.0, task_fs);
+        Path::at(inside!(fs, fs_root))
+    }
+
+    /// Where its name stands: sixteen bytes, a NUL among them.
+    #[inline(always)]
+    pub fn name(self) -> *const u8 {
+        inside!(self.0, task_comm)
     }
 
     /// Number of its mount namespace.
@@ -305,6 +362,24 @@ impl Inode {
         at!(self.0, inode_mode)
     }
 
+    /// Number of the device that a device file stands for.
+    #[inline(always)]
+    pub fn represents(self) -> u32 {
+        at!(self.0, inode_rdev)
+    }
+
+    /// The process that this file of `/proc/PID` is about; null where that is not known. To be asked of
+    /// inodes of procfs only.
+    #[inline(always)]
+    pub fn about(self) -> Task {
+        if !known!(proc_pid) || !known!(proc_vfs) {
+            return Task(core::ptr::null());
+        }
+        // SAFETY: as in `at!`.
+        let back = unsafe { read_volatile(&raw const OFFSETS.proc_vfs) } as usize;
+        Task::first_of(at!(self.0.wrapping_sub(back), proc_pid))
+    }
+
     /// Link count.
     #[inline(always)]
     pub fn links(self) -> u32 {
@@ -322,6 +397,9 @@ pub struct Path {
 }
 
 impl Path {
+    /// No place: its walk is empty.
+    pub const NONE: Self = Self { dentry: core::ptr::null(), mount: core::ptr::null() };
+
     #[inline(always)]
     fn at(path: *const u8) -> Self {
         Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
@@ -348,6 +426,13 @@ impl Path {
     #[inline(always)]
     pub fn parent(self) -> Self {
         Self { dentry: at!(self.dentry, dentry_parent), mount: self.mount }
+    }
+
+    /// Whether these are the first four bytes of the name.
+    #[inline(always)]
+    pub fn name_is(self, name: u32) -> bool {
+        let first: u32 = read(self.name());
+        first == name
     }
 
     /// The bytes of the name.

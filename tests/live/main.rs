@@ -15,6 +15,7 @@ mod exec;
 mod file;
 mod loss;
 mod network;
+mod operation;
 mod packet;
 mod process;
 mod watch;

@@ -7,8 +7,9 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
-use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, Written, flag};
+use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, OperationCode, Written, flag};
 
+use super::operation::{self, Operation};
 use crate::kernel::{File, Inode, Path, Task};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
@@ -28,10 +29,15 @@ const FMODE_CREATED: u32 = 0x10_0000;
 const O_TRUNC: u32 = 0o1000;
 const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
+const S_IFBLK: u16 = 0o060_000;
+const S_IFCHR: u16 = 0o020_000;
+const PROC_MAGIC: u32 = 0x9fa0;
+/// The name of a process's memory in `/proc`.
+const MEM: u32 = u32::from_ne_bytes(*b"mem\0");
 const AT_FDCWD: i32 = -100;
 
 /// First four bytes of the names of the system's own top directories.
-const SYSTEM: [u32; 7] = [
+const SYSTEM: [u32; 9] = [
     u32::from_ne_bytes(*b"etc\0"),
     u32::from_ne_bytes(*b"var\0"),
     u32::from_ne_bytes(*b"run\0"),
@@ -39,6 +45,8 @@ const SYSTEM: [u32; 7] = [
     u32::from_ne_bytes(*b"lib\0"),
     u32::from_ne_bytes(*b"boot"),
     u32::from_ne_bytes(*b"dev\0"),
+    u32::from_ne_bytes(*b"proc"),
+    u32::from_ne_bytes(*b"sys\0"),
 ];
 
 /// A directory descriptor and a user pointer to a name below it.
@@ -54,7 +62,7 @@ pub fn opened(actor: &Actor, fd: u32) {
         return;
     }
     let inode = file.inode();
-    if inode.mode() & S_IFMT != S_IFREG {
+    if inode.mode() & S_IFMT != S_IFREG && !is_raw_device(inode) {
         return;
     }
     let key = OpenKey { inode: inode.number(), dev: inode.device(), pid: actor.pid };
@@ -65,7 +73,29 @@ pub fn opened(actor: &Actor, fd: u32) {
     let Actor { pid, start, agent, .. } = *actor;
     let written = Written { time: output::now(), start, pid, agent };
     let _ = WRITTEN.insert(InodeKey { inode: key.inode, dev: key.dev, pad: 0 }, written, 0);
+    if inode.magic() == PROC_MAGIC && file.path().name_is(MEM) {
+        let operation = Operation::new(OperationCode::WriteMemory, 0, 0);
+        operation::report(actor, Operation { target: inode.about(), ..operation });
+    }
     report(actor, Kind::FileOpen, file, u32::from(inode.mode()), if created { flag::CREATED } else { 0 });
+}
+
+/// Whether a device file gives at memory, processor registers or a whole disk: what is written there goes past
+/// all that the kernel guards.
+#[inline(always)]
+fn is_raw_device(inode: Inode) -> bool {
+    /// `/dev/mem`, `/dev/kmem` and `/dev/port`, as the kernel numbers them: major 1, minor 1, 2 and 4.
+    const MEMORY: [u32; 3] = [1 << 20 | 1, 1 << 20 | 2, 1 << 20 | 4];
+    /// Major number of `/dev/cpu/N/msr`.
+    const MSR: u32 = 202;
+    match inode.mode() & S_IFMT {
+        S_IFBLK => true,
+        S_IFCHR => {
+            let device = inode.represents();
+            device >> 20 == MSR || MEMORY.contains(&device)
+        }
+        _ => false,
+    }
 }
 
 /// Which watched process wrote the file with this inode last; all zero where none did.

@@ -14,6 +14,8 @@ use crate::kernel;
 use crate::output::{self, Lane};
 use crate::scope;
 
+mod asked;
+
 /// x86-64 numbers of the syscalls that are looked at.
 pub mod number {
     /// open(path, flags, mode)
@@ -96,10 +98,13 @@ impl Arguments {
 pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let args = Arguments(ctx.arg::<*const u8>(0));
     let number = args.number();
+    let result: i64 = ctx.arg(1);
     if number != number::OPENAT && !is_served(number) {
+        if asked::is_served(number) && asked::matters(number, result, args) {
+            asked::report(number, result, args);
+        }
         return 0;
     }
-    let result: i64 = ctx.arg(1);
     if result < 0 || is_read_only(number, args) {
         return 0;
     }

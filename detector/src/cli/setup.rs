@@ -79,7 +79,8 @@ pub(super) fn engine(
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
         }
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    let files = checked.files();
+    Engine::new(sensor, rings, Agents::new(patterns), core, &files).context("making the engine failed")
 }
 
 /// Starts the ring thread.

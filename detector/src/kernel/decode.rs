@@ -27,6 +27,7 @@ const LISTENERS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// Most sockets whose owner is remembered.
 const SOCKETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 const AF_INET6: u16 = 10;
+const O_TRUNC: u32 = 0o1000;
 
 /// Puts records together to events.
 pub struct Decoder {
@@ -293,6 +294,7 @@ impl Decoder {
             mntns: file.mntns,
             magic: file.magic,
             created: header.flags & flag::CREATED != 0,
+            emptied: op == FileOp::Open && file.oflags & O_TRUNC != 0,
             path_from_string: from_string,
             path_truncated: truncated,
             received: header.flags & flag::RECEIVED != 0,
@@ -302,7 +304,17 @@ impl Decoder {
 
     fn operation(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
         let (operation, rest) = take::<wire::Operation>(rest)?;
-        let wire::Operation { target_start, number, target_pid, code, lens } = operation;
+        let wire::Operation {
+            target_start,
+            number,
+            target_pid,
+            code,
+            lens,
+            errno,
+            program_type,
+            mntns,
+            pad: _,
+        } = operation;
         let [directory_len, name_len, source_len, detail_len] = lens;
         let (directory, rest) = part(rest, directory_len)?;
         let (name, rest) = part(rest, name_len)?;
@@ -312,15 +324,19 @@ impl Decoder {
         let path = match (directory.is_empty(), name.is_empty()) {
             (true, true) => None,
             (false, true) => Some(walked),
-            (_, false) => Some(self.resolver.resolve(header.pid, &walked, &string(name))),
+            (_, false) => Some(self.resolver.resolve_whole(header.pid, &walked, &string(name))),
         };
         Ok(EventKind::Operation(Box::new(Operation {
             code: operation_code(code).ok_or(Malformed)?,
+            errno,
+            program_type: (program_type != 0).then_some(program_type),
+            mntns,
+            same_agent: header.flags & flag::SAME_AGENT != 0,
             target: (target_pid != 0).then(|| process(target_pid, target_start)),
             number,
             path,
             source: (!source.is_empty()).then(|| string(source)),
-            detail: (!detail.is_empty()).then(|| string(detail)),
+            detail: (!detail.is_empty()).then(|| string(detail)).filter(|detail| !detail.is_empty()),
         })))
     }
 
@@ -336,7 +352,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 14] = [
+    const CODES: [(Wire, OperationCode); 16] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -351,6 +367,8 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::ChangeRoot, OperationCode::ChangeRoot),
         (Wire::Kexec, OperationCode::Kexec),
         (Wire::Unmount, OperationCode::Unmount),
+        (Wire::SetName, OperationCode::SetName),
+        (Wire::ModuleUnload, OperationCode::ModuleUnload),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

@@ -149,6 +149,19 @@ const FILE: &[&str] = &[
     "task_nsproxy",
     "nsproxy_mnt",
     "mntns_inum",
+    "task_comm",
+    "fs_root",
+    "inode_rdev",
+];
+const SIGNAL: &[&str] = &[
+    "task_tgid",
+    "task_group_leader",
+    "task_start",
+    "task_comm",
+    "siginfo_code",
+    "task_nsproxy",
+    "nsproxy_mnt",
+    "mntns_inum",
 ];
 const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 
@@ -299,10 +312,19 @@ pub const HOOKS: &[Hook] = &[
         vital: Vital::No,
     },
     Hook {
+        program: "signal",
+        attach: Attach::BtfTracepoint("signal_generate"),
+        when: When::Agents,
+        serves: &["operation (signals to others)"],
+        needs: SIGNAL,
+        blind: &["signals that fcntl(F_SETSIG) has the kernel send"],
+        vital: Vital::No,
+    },
+    Hook {
         program: "syscall",
         attach: Attach::BtfTracepoint("sys_exit"),
         when: When::Agents,
-        serves: &["file (writes, names, modes)", "setsid"],
+        serves: &["file (writes, names, modes)", "setsid", "operation (on processes and the kernel)"],
         needs: FILE,
         blind: &[
             "file operations through io_uring",

@@ -66,6 +66,13 @@ impl Resolver {
         }
     }
 
+    /// As [`Self::resolve`], with a symbolic link at the name itself followed where that leads to a directory, as
+    /// mount(2) and its kin follow it.
+    pub fn resolve_whole(&mut self, pid: u32, directory: &str, name: &str) -> Box<str> {
+        let named = self.resolve(pid, directory, name);
+        if named.starts_with(MISSING) { named } else { real_directory(pid, &named).unwrap_or(named) }
+    }
+
     /// Forgets what was resolved: directories change.
     pub fn forget(&mut self) {
         self.remembered.clear();
