@@ -425,6 +425,8 @@ pub enum OperationCode {
     SetName = 15,
     /// A kernel module was removed; string 3 its name.
     ModuleUnload = 16,
+    /// A process that is not watched was moved to another control group.
+    MoveCgroup = 17,
 }
 
 /// Something was done to another process or to the kernel. Tail: four byte strings as in [`File`]; where

@@ -461,6 +461,8 @@ pub enum OperationCode {
     SetName,
     /// A kernel module was removed.
     ModuleUnload,
+    /// A process that is not watched was moved to another control group.
+    MoveCgroup,
 }
 
 impl OperationCode {
@@ -482,6 +484,7 @@ impl OperationCode {
         Self::Unmount,
         Self::SetName,
         Self::ModuleUnload,
+        Self::MoveCgroup,
     ];
 
     /// The code with this name.
@@ -508,6 +511,7 @@ impl OperationCode {
             Self::Unmount => "unmount",
             Self::SetName => "set_name",
             Self::ModuleUnload => "module_unload",
+            Self::MoveCgroup => "move_cgroup",
         }
     }
 }

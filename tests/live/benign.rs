@@ -31,8 +31,8 @@ macro_rules! corpus {
 }
 
 corpus! {
-    cargo database docker editor files git https jsonrpc languageserver make notebook npm packages pip profile pytest server shell
-    sqlite ssh tmux training waitfor
+    cargo database debugger docker editor files git https jsonrpc languageserver make notebook npm packages pip profile pytest sandbox server
+    shell sqlite ssh tmux training waitfor
 }
 
 enum Outcome {

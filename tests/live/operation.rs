@@ -4,9 +4,11 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 use detector::event::{EventKind, FileOp, Operation, OperationCode};
+use detector_tests::cgroup::Cgroup;
 use detector_tests::{needs_root, skip};
 use serde_json::Value;
 
+use crate::cli::{alerts, detector, end};
 use crate::watch::{Watch, small, text};
 
 /// A process that no agent owns, a process group of its own; ended when dropped.
@@ -319,4 +321,61 @@ fn a_disk_opened_for_writing_is_a_block_device() {
         _ => None,
     });
     assert_eq!(mode & 0o170_000, 0o060_000);
+}
+
+/// A script of things that an agent should not do, and the rules that say so. Nothing of it lasts.
+const TAMPERING: &[(&str, &str)] = &[
+    ("kill -USR1 $PPID", "sensor/detector_signalled.yml"),
+    ("echo 0 > /proc/$PPID/oom_score_adj", "sensor/detector_file_written.yml"),
+    ("$TRIGGER open-memory $PPID", "sensor/detector_reached.yml"),
+    (
+        "mkdir $GROUP/d; echo $PPID > $GROUP/d/cgroup.procs; echo $PPID > $ROOT/cgroup.procs",
+        "sensor/detector_moved.yml",
+    ),
+    ("kill -USR1 $STRANGER", "evasion/signal_other_minor.yml"),
+    ("kill -KILL $STRANGER", "evasion/signal_other.yml"),
+    ("$TRIGGER trace $OTHER", "evasion/ptrace_other.yml"),
+    ("$TRIGGER write-memory $OTHER", "evasion/memory_other.yml"),
+    ("sleep 60 & $TRIGGER trace $!; $TRIGGER open-memory $!; kill $!", "evasion/ptrace_sibling.yml"),
+    ("true", "evasion/memory_sibling.yml"),
+    ("$TRIGGER mount-over-process $PWD", "evasion/mount_over_process.yml"),
+    ("$TRIGGER code-for-kernel $PWD/alerts", "evasion/module_refused.yml"),
+    ("true", "evasion/kexec.yml"),
+    ("$TRIGGER bpf $GROUP", "evasion/bpf_detached.yml"),
+    ("$TRIGGER odd kworker/3:0", "evasion/kernel_thread_name.yml"),
+    ("$TRIGGER open-write /proc/sys/vm/nr_hugepages", "mining/huge_pages.yml"),
+    ("$TRIGGER open-write /proc/sys/kernel/kptr_restrict", "evasion/hardening_lowered.yml"),
+    ("mkdir h; echo x > h/.bash_history; sleep 2; : > h/.bash_history", "evasion/history_emptied.yml"),
+    ("rm h/.bash_history", "evasion/history_removed.yml"),
+    ("bash -c 'history -c; true'", "evasion/history_cleared.yml"),
+    ("bash -c 'unset HISTFILE; true'", "evasion/history_off.yml"),
+];
+
+#[test]
+fn tampering_is_told_by_its_rules() {
+    needs_root!();
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("alerts");
+    let group = Cgroup::create("tampering").unwrap();
+    let [stranger, other] = [Stranger::new(), Stranger::new()];
+    let script: Vec<&str> = TAMPERING.iter().map(|(command, _)| *command).collect();
+    let script = format!("trap '' USR1\n{}", script.join("\n"));
+    let mut command = detector(&["wrap", "--quiet", "--name", "tampering", "--alerts"]);
+    command.arg(&file).args(["--", "bash", "-c", &script]).current_dir(place.path());
+    command.env("TRIGGER", detector_tests::trigger::program("detector-trigger").unwrap());
+    command
+        .env("GROUP", group.path())
+        .env("ROOT", detector_tests::cgroup::mount().unwrap())
+        .env("STRANGER", stranger.word())
+        .env("OTHER", other.word());
+    let ended = end(&mut command);
+    assert_eq!(ended.code, Some(0), "{}\n{}", ended.stdout, ended.stderr);
+    let alerts = alerts(&file);
+    let told: Vec<&str> = alerts.iter().filter_map(|alert| alert["rule"]["file"].as_str()).collect();
+    for (command, rule) in TAMPERING {
+        assert!(told.contains(&&*format!("rules/{rule}")), "{command}: no alert of {rule} in {told:#?}");
+    }
+    let of_detector = |alert: &&Value| alert["rule"]["file"] == "rules/sensor/detector_signalled.yml";
+    let alert = alerts.iter().find(of_detector).unwrap();
+    assert!(text(alert, "summary").ends_with("sent signal 10 to the detector"), "{alert:#}");
 }

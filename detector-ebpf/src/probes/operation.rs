@@ -1,7 +1,7 @@
 //! What is done to other processes and to the kernel: one record for every way to see it.
 //!
-//! Called by [`super::syscall`] at the exits of its syscalls, by [`super::signal`], and by [`super::file`]
-//! for `/proc/PID/mem`; takes values, not registers, so that any other hook may call it. What the kernel
+//! Called by [`super::syscall`] at the exits of its syscalls, by [`super::signal`], by [`super::cgroup_attach`],
+//! and by [`super::file`] for `/proc/PID/mem`; takes values, not registers, so that any other hook may call it. What the kernel
 //! refused is reported, too: an attempt is a fact. Strings are the caller's and could be changed meanwhile
 //! by another thread; the records say so (`PATH_FROM_STRING`).
 
@@ -122,7 +122,8 @@ pub fn report(actor: &Actor, operation: Operation) {
         | OperationCode::Kexec
         | OperationCode::Unmount
         | OperationCode::SetName
-        | OperationCode::ModuleUnload => Lane::Urgent,
+        | OperationCode::ModuleUnload
+        | OperationCode::MoveCgroup => Lane::Urgent,
     };
     tail.emit(lane, Kind::Operation, actor, flags, body);
 }

@@ -199,6 +199,7 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         },
         OperationCode::ModuleLoad => format!("loaded the kernel module {}", named(path)),
         OperationCode::ModuleUnload => format!("removed the kernel module {}", named(detail)),
+        OperationCode::MoveCgroup => format!("moved {} to another control group", target()),
         OperationCode::SetName => format!("calls itself {}", named(detail)),
         OperationCode::IoUring => "made an io_uring".to_owned(),
         OperationCode::Mount => {

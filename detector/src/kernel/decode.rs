@@ -352,7 +352,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 16] = [
+    const CODES: [(Wire, OperationCode); 17] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -369,6 +369,7 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::Unmount, OperationCode::Unmount),
         (Wire::SetName, OperationCode::SetName),
         (Wire::ModuleUnload, OperationCode::ModuleUnload),
+        (Wire::MoveCgroup, OperationCode::MoveCgroup),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

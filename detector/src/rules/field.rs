@@ -172,7 +172,7 @@ fields! {
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
     ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";
-    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, module_unload, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, set_name.";
+    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, module_unload, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, set_name, move_cgroup.";
     OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command, CLONE, MS or MFD flags.";
     OperationErrno "OperationErrno" OPERATION "errno that it was refused with; 0 where it was done.";
     OperationPath "OperationPath" OPERATION "Where something is mounted, the new root, or the file of a kernel module.";
