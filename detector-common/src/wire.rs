@@ -120,6 +120,8 @@ pub mod flag {
     pub const RECEIVED: u16 = 1 << 11;
     /// The other process of an [`Operation`](super::Operation) belongs to the agent that acts.
     pub const SAME_AGENT: u16 = 1 << 12;
+    /// The open cut the file to nothing; the open file does not tell afterwards.
+    pub const EMPTIED: u16 = 1 << 13;
 }
 
 /// The first bytes of every record.

@@ -313,8 +313,7 @@ fn a_disk_opened_for_writing_is_a_block_device() {
     else {
         skip!("no loop device and no ram disk");
     };
-    // An unbound loop device has no room: the line that is written goes nowhere.
-    let said = watch.run(&["open-write", disk]);
+    let said = watch.run(&["open-device", disk]);
     let pid = small(&said, "pid");
     let mode = watch.find(disk, |event| match &event.kind {
         EventKind::File(file) if event.process.pid == pid && &*file.path == disk => Some(file.mode),

@@ -92,6 +92,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("trace-inside", "", operation::trace_inside),
     Trigger("write-memory", "PID", operation::write_memory),
     Trigger("open-memory", "PID", operation::open_memory),
+    Trigger("open-device", "PATH", operation::open_device),
     Trigger("signal", "PID NUMBER", operation::signal),
     Trigger("signal-group", "GROUP NUMBER", operation::signal_group),
     Trigger("signal-pidfd", "PID NUMBER", operation::signal_pidfd),

@@ -28,7 +28,7 @@ fn call<const N: usize>(number: libc::c_long, words: [usize; N]) -> io::Result<l
     let word = |at: usize| words.get(at).copied().unwrap_or(0);
     // SAFETY: each caller passes numbers, and addresses of values that outlive the call, as the syscall
     // wants them; missing arguments are not looked at.
-    let result = unsafe { libc::syscall(number, word(0), word(1), word(2), word(3), word(4)) };
+    let result = unsafe { libc::syscall(number, word(0), word(1), word(2), word(3), word(4), word(5)) };
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
@@ -137,6 +137,13 @@ pub(crate) fn open_memory(words: Words<'_>) -> Result<Value> {
     let target = number(pid(words)?);
     let file = OpenOptions::new().write(true).open(format!("/proc/{target}/mem"))?;
     Ok(json!({ "target": target, "inode": file.metadata()?.ino() }))
+}
+
+/// Opens a device for writing, and writes nothing.
+pub(crate) fn open_device(words: Words<'_>) -> Result<Value> {
+    let name = path(words, 0)?;
+    OpenOptions::new().write(true).open(name).with_context(|| format!("cannot open {}", name.display()))?;
+    Ok(json!({ "path": name.to_string_lossy() }))
 }
 
 /// Sends a signal.

@@ -26,7 +26,7 @@ static WRITTEN: LruHashMap<InodeKey, Written> = LruHashMap::with_max_entries(lim
 
 const FMODE_WRITE: u32 = 2;
 const FMODE_CREATED: u32 = 0x10_0000;
-const O_TRUNC: u32 = 0o1000;
+const O_TRUNC: u64 = 0o1000;
 const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
 const S_IFBLK: u16 = 0o060_000;
@@ -52,13 +52,16 @@ const SYSTEM: [u32; 9] = [
 /// A directory descriptor and a user pointer to a name below it.
 pub type Named = (u64, u64);
 
-/// An open succeeded and gave `fd`: reported if the file can be written or was created.
+/// An open with these O_* flags succeeded and gave `fd`: reported if the file can be written, was created or
+/// was cut to nothing.
 #[inline(always)]
-pub fn opened(actor: &Actor, fd: u32) {
+pub fn opened(actor: &Actor, fd: u32, asked: u64) {
     let file = Task::current().file(fd);
     let mode = file.mode();
     let created = mode & FMODE_CREATED != 0;
-    if mode & FMODE_WRITE == 0 && !created && file.flags() & O_TRUNC == 0 {
+    // The kernel forgets O_TRUNC once it is done.
+    let emptied = asked & O_TRUNC != 0;
+    if mode & FMODE_WRITE == 0 && !created && !emptied {
         return;
     }
     let inode = file.inode();
@@ -77,7 +80,8 @@ pub fn opened(actor: &Actor, fd: u32) {
         let operation = Operation::new(OperationCode::WriteMemory, 0, 0);
         operation::report(actor, Operation { target: inode.about(), ..operation });
     }
-    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), if created { flag::CREATED } else { 0 });
+    let flags = if created { flag::CREATED } else { 0 } | if emptied { flag::EMPTIED } else { 0 };
+    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), flags);
 }
 
 /// Whether a device file gives at memory, processor registers or a whole disk: what is written there goes past

@@ -66,6 +66,7 @@ pub mod number {
 
 /// What access an open asked for, and whether it may change the file without it.
 const WRITES: u64 = 0o3 | 0o100 | 0o1000;
+const O_CREAT_TRUNC: u64 = 0o1101;
 const AT_FDCWD: u64 = -100_i32 as u32 as u64;
 
 /// The registers that hold syscall arguments, as words of x86-64's `struct pt_regs`.
@@ -111,7 +112,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let Some(actor) = scope::watched() else { return 0 };
     match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
-            file::opened(&actor, result as u32);
+            file::opened(&actor, result as u32, open_flags(number, args));
         }
         number::FTRUNCATE => file::by_descriptor(&actor, Kind::FileTruncate, args.get(0) as u32, 0),
         number::FCHMOD => {
@@ -185,10 +186,20 @@ fn is_served(number: u64) -> bool {
 /// Whether an open asked for reading alone, judged by its flags register before anything is read.
 #[inline(always)]
 fn is_read_only(number: u64, args: Arguments) -> bool {
-    let flags = match number {
+    match number {
+        number::OPENAT | number::OPEN_BY_HANDLE_AT | number::OPEN => open_flags(number, args) & WRITES == 0,
+        _ => false,
+    }
+}
+
+/// What O_* flags an open asked for; those of openat2 stand in user memory.
+#[inline(always)]
+fn open_flags(number: u64, args: Arguments) -> u64 {
+    match number {
         number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
         number::OPEN => args.get(1),
-        _ => return false,
-    };
-    flags & WRITES == 0
+        number::OPENAT2 => kernel::read_user(args.get(2)),
+        // creat
+        _ => O_CREAT_TRUNC,
+    }
 }

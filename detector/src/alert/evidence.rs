@@ -203,7 +203,8 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::SetName => format!("calls itself {}", named(detail)),
         OperationCode::IoUring => "made an io_uring".to_owned(),
         OperationCode::Mount => {
-            format!("mounted {} ({}) at {}", named(source), named(detail), named(path))
+            let kind = detail.as_ref().map(|kind| format!(" ({})", clip(kind, MOST))).unwrap_or_default();
+            format!("mounted {}{kind} at {}", named(source), named(path))
         }
         OperationCode::Unmount => format!("unmounted {}", named(path)),
         OperationCode::Setns => format!("entered another namespace (flags {number:#x})"),
@@ -213,7 +214,7 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
     };
-    if *errno == 0 { done } else { format!("was refused (errno {errno}): {done}") }
+    if *errno == 0 { done } else { format!("{done}, or would have: errno {errno}") }
 }
 
 /// `name (pid N)`, as far as known.

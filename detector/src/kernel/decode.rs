@@ -27,7 +27,6 @@ const LISTENERS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// Most sockets whose owner is remembered.
 const SOCKETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 const AF_INET6: u16 = 10;
-const O_TRUNC: u32 = 0o1000;
 
 /// Puts records together to events.
 pub struct Decoder {
@@ -294,7 +293,7 @@ impl Decoder {
             mntns: file.mntns,
             magic: file.magic,
             created: header.flags & flag::CREATED != 0,
-            emptied: op == FileOp::Open && file.oflags & O_TRUNC != 0,
+            emptied: header.flags & flag::EMPTIED != 0,
             path_from_string: from_string,
             path_truncated: truncated,
             received: header.flags & flag::RECEIVED != 0,
