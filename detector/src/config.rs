@@ -188,6 +188,17 @@ pub struct Checked {
     pub patterns: Vec<Pattern>,
     /// Bytes of each ring.
     pub ring_size: Option<u32>,
+    /// Where it was read from; need not be a file.
+    pub path: PathBuf,
+}
+
+impl Checked {
+    /// Files and directories that the detector goes by and writes to: whoever changes them blinds it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let alerts = self.config.sinks.file.iter().map(|file| file.path.clone());
+        let rules = self.config.rules.paths.iter().cloned();
+        std::iter::once(self.path.clone()).chain(alerts).chain(rules).collect()
+    }
 }
 
 /// Reads and checks a configuration file.
@@ -241,7 +252,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
             Some(bytes)
         }
     };
-    Ok(Checked { config, patterns, ring_size })
+    Ok(Checked { config, patterns, ring_size, path: path.to_path_buf() })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.

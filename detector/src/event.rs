@@ -10,9 +10,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 mod id;
+mod own;
 mod text;
 
 pub use id::{AgentId, CgroupId, Nanos, NetnsId, ProcessId, Ticks};
+pub use own::Own;
 pub use text::text;
 
 /// One thing that a watched process did, or that was done to a watched control group.
@@ -366,6 +368,8 @@ pub struct FileEvent {
     pub magic: u32,
     /// The file did not exist before.
     pub created: bool,
+    /// The open cut it to nothing (O_TRUNC).
+    pub emptied: bool,
     /// The path comes from the caller's string (resolved afterwards), not from the open file.
     pub path_from_string: bool,
     /// The path lacks its first components.
@@ -424,13 +428,22 @@ pub struct Operation {
     pub code: OperationCode,
     /// The other process, where there is one.
     pub target: Option<ProcessId>,
-    /// What was asked for: a ptrace request, a signal, a bpf command, CLONE_* flags.
+    /// The other process belongs to the agent that acts.
+    pub same_agent: bool,
+    /// What was asked for: a ptrace request, a signal, a bpf command, CLONE_*, MS_* or MFD_* flags.
     pub number: u64,
+    /// What it failed with; 0 where it was done.
+    pub errno: u32,
+    /// Type of a program that bpf(2) loads.
+    pub program_type: Option<u32>,
+    /// Number of the mount namespace of the process, afterwards; 0 where unknown.
+    pub mntns: u32,
     /// Where, for mounts and roots; as the process sees it.
     pub path: Option<Box<str>>,
     /// What is mounted there.
     pub source: Option<Box<str>>,
-    /// Type of the file system that is mounted; name of a memfd.
+    /// Task name of the other process; type of the file system that is mounted; name of a memfd, of a bpf
+    /// program, of a module that is removed, of the task from now on.
     pub detail: Option<Box<str>>,
 }
 
@@ -441,7 +454,7 @@ pub enum OperationCode {
     Ptrace,
     /// Memory of another process was written.
     WriteMemory,
-    /// A signal was sent to a process that no agent owns.
+    /// A signal was sent to a process that is not of the same agent.
     Signal,
     /// bpf(2).
     Bpf,
@@ -465,6 +478,12 @@ pub enum OperationCode {
     Kexec,
     /// A file system was unmounted.
     Unmount,
+    /// A task was given the name of a kernel thread.
+    SetName,
+    /// A kernel module was removed.
+    ModuleUnload,
+    /// A process that is not watched was moved to another control group.
+    MoveCgroup,
     /// An executable was given capabilities.
     FileCapability,
 }
@@ -486,6 +505,9 @@ impl OperationCode {
         Self::ChangeRoot,
         Self::Kexec,
         Self::Unmount,
+        Self::SetName,
+        Self::ModuleUnload,
+        Self::MoveCgroup,
         Self::FileCapability,
     ];
 
@@ -511,6 +533,9 @@ impl OperationCode {
             Self::ChangeRoot => "change_root",
             Self::Kexec => "kexec",
             Self::Unmount => "unmount",
+            Self::SetName => "set_name",
+            Self::ModuleUnload => "module_unload",
+            Self::MoveCgroup => "move_cgroup",
             Self::FileCapability => "file_capability",
         }
     }

@@ -8,7 +8,7 @@ use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
 use crate::analysis::{Analyses, Around, Observation};
-use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos};
+use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos, Own};
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
@@ -39,6 +39,8 @@ pub enum Input {
     FileText(Box<FileText>),
     /// What the sensor cannot see, one sentence each; replaces what was said before.
     Gaps(Vec<String>),
+    /// What the detector itself is; said once, at its start.
+    Own(Box<Own>),
     /// Time went on; sent about once a second.
     Tick(Nanos),
 }
@@ -140,6 +142,7 @@ impl Pipeline {
             Input::Cgroup { id, path } => self.cgroups.insert(id, &path),
             Input::FileText(text) => self.file_text(&text, out),
             Input::Gaps(gaps) => self.gaps = gaps,
+            Input::Own(own) => self.table.set_own(*own),
             Input::Tick(now) => self.tick(now, out),
         }
     }

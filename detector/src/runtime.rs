@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
@@ -69,11 +70,17 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine and the remote that steers it.
+    /// An engine and the remote that steers it. `files` are the detector's own, beside its executable.
     ///
     /// # Errors
     /// No file descriptor is left.
-    pub fn new(sensor: Sensor, rings: Rings, agents: Agents, core: Core) -> io::Result<(Self, Remote)> {
+    pub fn new(
+        sensor: Sensor,
+        rings: Rings,
+        agents: Agents,
+        core: Core,
+        files: &[PathBuf],
+    ) -> io::Result<(Self, Remote)> {
         let (sender, commands) = channel();
         let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let remote = Remote { commands: sender, wake: wake.clone() };
@@ -83,6 +90,8 @@ impl Engine {
             Self { sensor, rings, decoder, agents, strangers: BTreeSet::new(), core, commands, wake };
         let gaps = gaps(&engine.sensor);
         engine.core.feed(Input::Gaps(gaps), clock::now);
+        let own = proc::own(engine.sensor.cgroups(), files);
+        engine.core.feed(Input::Own(Box::new(own)), clock::now);
         Ok((engine, remote))
     }
 

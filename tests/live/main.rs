@@ -17,6 +17,7 @@ mod file;
 mod loss;
 mod network;
 mod new_code;
+mod operation;
 mod packet;
 mod persistence;
 mod process;

@@ -16,6 +16,8 @@ use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
 
+mod asked;
+
 /// What no better tier serves, filled by the loader: bits of [`Kind::bit`] and of operations.
 #[map]
 static FALLBACK: Array<u64> = Array::with_max_entries(1, 0);
@@ -111,10 +113,13 @@ impl Arguments {
 pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let args = Arguments(ctx.arg::<*const u8>(0));
     let number = args.number();
+    let result: i64 = ctx.arg(1);
     if number != number::OPENAT && !is_served(number) {
+        if asked::is_served(number) && is_asked_for(Kind::Operation.bit()) && asked::matters(number, result, args) {
+            asked::report(number, result, args);
+        }
         return 0;
     }
-    let result: i64 = ctx.arg(1);
     if result < 0 || is_read_only(number, args) || !is_wanted(number) {
         return 0;
     }
@@ -122,7 +127,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
             let opened = Task::current().file(result as u32);
-            let open = opened.open();
+            let open = opened.open().asked(open_flags(number, args));
             if open.is_change() {
                 file::opened(&actor, opened, open, 0);
             }
@@ -225,6 +230,12 @@ fn is_wanted(number: u64) -> bool {
         number::SETXATTR | number::LSETXATTR | number::FSETXATTR => OperationCode::FileCapability.bit(),
         _ => Kind::Setsid.bit(),
     };
+    is_asked_for(bit)
+}
+
+/// Whether no better tier serves an event.
+#[inline(always)]
+fn is_asked_for(bit: u64) -> bool {
     FALLBACK.get(0).is_some_and(|wanted| *wanted & bit != 0)
 }
 
@@ -232,13 +243,21 @@ fn is_wanted(number: u64) -> bool {
 /// registers before anything is read.
 #[inline(always)]
 fn is_read_only(number: u64, args: Arguments) -> bool {
-    let flags = match number {
+    match number {
+        number::OPENAT | number::OPEN_BY_HANDLE_AT | number::OPEN => open_flags(number, args) & WRITES == 0,
+        number::MMAP => args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0,
+        _ => false,
+    }
+}
+
+/// What O_* flags an open asked for; those of openat2 stand in user memory.
+#[inline(always)]
+fn open_flags(number: u64, args: Arguments) -> u64 {
+    match number {
         number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
         number::OPEN => args.get(1),
-        number::MMAP => {
-            return args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0;
-        }
-        _ => return false,
-    };
-    flags & WRITES == 0
+        number::OPENAT2 => kernel::read_user(args.get(2)),
+        // creat
+        _ => 0o1101,
+    }
 }

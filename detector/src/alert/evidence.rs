@@ -179,18 +179,40 @@ fn touched(file: &FileEvent) -> String {
 }
 
 fn operated(table: &ProcessTable, operation: &Operation) -> String {
-    let Operation { code, target, number, path, source, detail } = operation;
-    let target = || target.map_or_else(|| "?".to_owned(), |id| who(table.get(id), id.pid));
+    let Operation {
+        code,
+        target,
+        number,
+        path,
+        source,
+        detail,
+        errno,
+        same_agent: _,
+        program_type,
+        mntns: _,
+    } = operation;
     let named = |text: &Option<Box<str>>| clip(text.as_deref().unwrap_or("?"), MOST);
-    match code {
+    let target = || match target {
+        Some(id) if table.get(*id).is_some() => who(table.get(*id), id.pid),
+        Some(id) => format!("{} (pid {})", named(detail), id.pid),
+        None => "another process".to_owned(),
+    };
+    let done = match code {
         OperationCode::Ptrace => format!("traces {} (request {number:#x})", target()),
         OperationCode::WriteMemory => format!("wrote into the memory of {}", target()),
         OperationCode::Signal => format!("sent signal {number} to {}", target()),
-        OperationCode::Bpf => format!("called bpf(2), command {number}"),
-        OperationCode::ModuleLoad => format!("loaded a kernel module: {}", named(detail)),
+        OperationCode::Bpf => match program_type {
+            Some(kind) => format!("loaded the eBPF program {} of type {kind}", named(detail)),
+            None => format!("called bpf(2), command {number}"),
+        },
+        OperationCode::ModuleLoad => format!("loaded the kernel module {}", named(path)),
+        OperationCode::ModuleUnload => format!("removed the kernel module {}", named(detail)),
+        OperationCode::MoveCgroup => format!("moved {} to another control group", target()),
+        OperationCode::SetName => format!("calls itself {}", named(detail)),
         OperationCode::IoUring => "made an io_uring".to_owned(),
         OperationCode::Mount => {
-            format!("mounted {} ({}) at {}", named(source), named(detail), named(path))
+            let kind = detail.as_ref().map(|kind| format!(" ({})", clip(kind, MOST))).unwrap_or_default();
+            format!("mounted {}{kind} at {}", named(source), named(path))
         }
         OperationCode::Unmount => format!("unmounted {}", named(path)),
         OperationCode::Setns => format!("entered another namespace (flags {number:#x})"),
@@ -200,7 +222,8 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
         OperationCode::FileCapability => format!("gave capabilities to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
-    }
+    };
+    if *errno == 0 { done } else { format!("{done}, or would have: errno {errno}") }
 }
 
 /// `name (pid N)`, as far as known.

@@ -104,7 +104,8 @@ pub(super) fn engine(
     for (event, reason) in sensor.unserved() {
         tracing::warn!(event, reason, "no tier can serve these events here; they are missing");
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    let files = checked.files();
+    Engine::new(sensor, rings, Agents::new(patterns), core, &files).context("making the engine failed")
 }
 
 /// Starts the ring thread.

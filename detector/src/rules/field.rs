@@ -61,6 +61,8 @@ const EXEC: &[Category] = &[Category::ProcessCreation];
 const CANARY: &[Category] = &[Category::FileAccess];
 const IMAGE: &[Category] = &[Category::ImageLoad];
 const OPERATION: &[Category] = &[Category::Operation];
+const TOUCHING: &[Category] =
+    &[Category::Operation, Category::FileEvent, Category::FileChange, Category::FileDelete];
 const OBSERVATION: &[Category] = &[Category::Observation];
 /// What a parser found, and an analysis repeats.
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
@@ -167,6 +169,8 @@ fields! {
     FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink.";
     FileCreated "FileCreated" FILE "The file did not exist before.";
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
+    FileEmptied "FileEmptied" FILE "The open cut the file to nothing.";
+    FileType "FileType" FILE "regular, block or character: what the open file is; absent for operations on names.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
 
@@ -179,13 +183,20 @@ fields! {
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
     ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";
-    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, file_capability.";
-    OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command or CLONE flags.";
-    OperationPath "OperationPath" OPERATION "Where something is mounted, the new root, or the file that was given capabilities.";
+    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, module_unload, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, set_name, move_cgroup, file_capability.";
+    OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command, CLONE, MS or MFD flags.";
+    OperationErrno "OperationErrno" OPERATION "errno that it was refused with; 0 where it was done.";
+    OperationPath "OperationPath" OPERATION "Where something is mounted, the new root, the file of a kernel module, or that which was given capabilities.";
     OperationSource "OperationSource" OPERATION "What is mounted.";
-    OperationDetail "OperationDetail" OPERATION "Type of the file system that is mounted; name of a memfd.";
+    OperationDetail "OperationDetail" OPERATION "Type of the file system that is mounted; name of a memfd, of an eBPF program, of a module that is removed, of the task from now on.";
+    BpfProgramType "BpfProgramType" OPERATION "Number of the type of an eBPF program that is loaded (enum bpf_prog_type).";
+    OnHostMounts "OnHostMounts" OPERATION "The process sees the mounts that the detector sees: it is in no mount namespace of its own.";
     TargetProcessId "TargetProcessId" OPERATION "The other process.";
     TargetImage "TargetImage" OPERATION "Its executable, where known.";
+    TargetName "TargetName" OPERATION "Its task name, at most 15 bytes.";
+    TargetIsDescendant "TargetIsDescendant" OPERATION "It descends from the process that acts.";
+    TargetIsSameAgent "TargetIsSameAgent" OPERATION "It belongs to the agent that acts.";
+    TargetIsDetector "TargetIsDetector" TOUCHING "What is touched is the detector: its process, its files below /proc, its control group or one above, its executable or its configuration.";
 
     StdioPeerIp "StdioPeerIp" ACTOR "Remote address of the TCP socket that is the program's standard input, output or error.";
     StdioPeerPort "StdioPeerPort" ACTOR "Its remote port.";

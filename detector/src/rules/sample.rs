@@ -188,6 +188,10 @@ fn operation(fields: &Map<String, Value>) -> Operation {
     Operation {
         code: code.unwrap_or(OperationCode::Ptrace),
         target: None,
+        same_agent: false,
+        errno: number(fields, "OperationErrno").and_then(|errno| errno.try_into().ok()).unwrap_or(0),
+        program_type: None,
+        mntns: 0,
         number: number(fields, "OperationNumber").unwrap_or_default(),
         path: text(fields, "OperationPath").map(Into::into),
         source: text(fields, "OperationSource").map(Into::into),

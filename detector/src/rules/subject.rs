@@ -392,6 +392,37 @@ impl<'a> View<'a> {
                 let target = self.table?.get(self.operation()?.target?)?;
                 target.exec.as_deref().map(|exec| str(&exec.exe))
             }
+            FieldId::OperationErrno => Some(int(self.operation()?.errno)),
+            FieldId::BpfProgramType => self.operation()?.program_type.map(int),
+            FieldId::OnHostMounts => {
+                let (own, its) = (self.table?.own().mntns, self.operation()?.mntns);
+                (own != 0 && its != 0).then(|| EventValue::Bool(own == its))
+            }
+            FieldId::TargetName => {
+                let operation = self.operation()?;
+                operation.target.and(operation.detail.as_deref()).map(str)
+            }
+            FieldId::TargetIsDescendant => {
+                let target = self.operation()?.target?;
+                let actor = self.what.process();
+                Some(EventValue::Bool(self.table?.ancestors(target).any(|above| above.id == actor)))
+            }
+            FieldId::TargetIsSameAgent => {
+                let operation = self.operation()?;
+                operation.target.map(|_| EventValue::Bool(operation.same_agent))
+            }
+            FieldId::TargetIsDetector => {
+                let own = self.table?.own();
+                let touched = match (self.operation(), self.file()) {
+                    (Some(operation), _) => own.is_process(operation.target?),
+                    (None, Some(file)) => {
+                        own.has_file(&file.path)
+                            || file.from.as_deref().is_some_and(|from| own.has_file(from))
+                    }
+                    (None, None) => return None,
+                };
+                Some(EventValue::Bool(touched))
+            }
             FieldId::StdioPeerIp => Some(ip(self.stdio()?.remote)),
             FieldId::StdioPeerPort => Some(int(self.stdio()?.remote.port())),
             FieldId::StdioLocalPort => Some(int(self.stdio()?.local.port())),
@@ -429,6 +460,13 @@ impl<'a> View<'a> {
                 Some(EventValue::Str(Cow::Owned(format!("{:04o}", self.file()?.mode & 0o7777))))
             }
             FieldId::FileExecutable => Some(EventValue::Bool(self.file()?.mode & 0o111 != 0)),
+            FieldId::FileType => Some(str(match self.file()?.mode & 0o170_000 {
+                0o100_000 => "regular",
+                0o060_000 => "block",
+                0o020_000 => "character",
+                _ => return None,
+            })),
+            FieldId::FileEmptied => Some(EventValue::Bool(self.file()?.emptied)),
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {
                 What::Observation(observation) => Some(str(observation.name)),
