@@ -6,9 +6,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, eventfd};
-
 use crate::agent::{Agent, Agents, Pattern};
+use crate::content::Contents;
 use crate::event::{AgentId, CgroupId, Event, EventKind, Lost, Membership, Nanos, ProcessId};
 use crate::kernel::cgroup::Cgroups;
 use crate::kernel::decode::Decoder;
@@ -27,6 +26,9 @@ pub use core::Core;
 const TICK: Duration = Duration::from_secs(1);
 /// How many looks that find nothing mean that the rings are empty.
 const QUIET: u32 = 2;
+
+/// How long the end waits for files that are being read.
+const LAST_FILES: Duration = Duration::from_millis(1_500);
 
 /// Most groups that were taken for agents and are remembered for it.
 const STRANGERS: usize = 4096;
@@ -64,25 +66,38 @@ pub struct Engine {
     /// Groups that were born among agents and are none: what they did until that was said is dropped.
     strangers: BTreeSet<AgentId>,
     core: Core,
+    contents: Contents,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
 
 impl Engine {
     /// An engine and the remote that steers it.
-    ///
-    /// # Errors
-    /// No file descriptor is left.
-    pub fn new(sensor: Sensor, rings: Rings, agents: Agents, core: Core) -> io::Result<(Self, Remote)> {
+    pub fn new(
+        sensor: Sensor,
+        rings: Rings,
+        agents: Agents,
+        core: Core,
+        contents: Contents,
+    ) -> (Self, Remote) {
         let (sender, commands) = channel();
-        let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let wake = contents.wake().clone();
         let remote = Remote { commands: sender, wake: wake.clone() };
         let decoder = Decoder::new(clock::offset());
-        let mut engine =
-            Self { sensor, rings, decoder, agents, strangers: BTreeSet::new(), core, commands, wake };
+        let mut engine = Self {
+            sensor,
+            rings,
+            decoder,
+            agents,
+            strangers: BTreeSet::new(),
+            core,
+            contents,
+            commands,
+            wake,
+        };
         let gaps = gaps(&engine.sensor);
         engine.core.feed(Input::Gaps(gaps), clock::now);
-        Ok((engine, remote))
+        (engine, remote)
     }
 
     /// Watches every control group that a pattern matches now.
@@ -132,8 +147,12 @@ impl Engine {
         let mut last_tick = Instant::now();
         let mut last_event = Instant::now();
         let mut stopping = false;
+        let mut stopped = None;
         loop {
             let drained = self.drain();
+            for text in self.contents.take() {
+                self.core.feed(Input::FileText(text), clock::now);
+            }
             quiet = if drained == 0 { quiet + 1 } else { 0 };
             if drained > 0 {
                 last_event = Instant::now();
@@ -153,6 +172,11 @@ impl Engine {
                 }
             }
             if stopping && quiet > QUIET {
+                let since = *stopped.get_or_insert_with(Instant::now);
+                if self.contents.is_waiting() && since.elapsed() < LAST_FILES {
+                    Rings::rest(self.wake.as_fd())?;
+                    continue;
+                }
                 self.tick();
                 return Ok(self.core);
             }
@@ -208,6 +232,7 @@ impl Engine {
             | EventKind::Lost(_) => {}
         }
         if !self.strangers.contains(&event.agent) {
+            self.contents.ask(&event);
             self.core.feed(Input::Event(event), clock::now);
         }
         if let Some(agent) = gone {
@@ -263,6 +288,7 @@ impl Engine {
     fn tick(&mut self) {
         self.decoder.set_clock(clock::offset());
         self.sensor.log();
+        self.contents.log();
         let now = clock::now();
         for (agent, kind, count) in self.sensor.take_lost() {
             let what = kind_name(kind).into();

@@ -90,6 +90,7 @@ pub fn named(actor: &Actor, kind: Kind, name: Named, mode: u64, oflags: u64) {
     let body = Body {
         mode: mode as u32,
         oflags: oflags as u32,
+        mntns: Task::current().mount_namespace(),
         lens: [directory.len, text, 0, 0],
         ..Body::default()
     };
@@ -105,7 +106,14 @@ pub fn moved(actor: &Actor, kind: Kind, old: Named, new: Named, oflags: u64) {
     let (new_directory, new_text) = place(&mut tail, new);
     let lens = [old_directory.len, old_text, new_directory.len, new_text];
     let flags = flag::PATH_FROM_STRING | truncated(old_directory) | truncated(new_directory);
-    tail.emit(Lane::Urgent, kind, actor, flags, Body { oflags: oflags as u32, lens, ..Body::default() });
+    let mntns = Task::current().mount_namespace();
+    tail.emit(
+        Lane::Urgent,
+        kind,
+        actor,
+        flags,
+        Body { oflags: oflags as u32, mntns, lens, ..Body::default() },
+    );
 }
 
 /// A symbolic link was made.
@@ -114,7 +122,8 @@ pub fn symlinked(actor: &Actor, target: u64, name: Named) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
     let (directory, text) = place(&mut tail, name);
     let target = tail.user_string(target);
-    let body = Body { lens: [directory.len, text, 0, target], ..Body::default() };
+    let mntns = Task::current().mount_namespace();
+    let body = Body { mntns, lens: [directory.len, text, 0, target], ..Body::default() };
     tail.emit(Lane::Urgent, Kind::FileSymlink, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
 

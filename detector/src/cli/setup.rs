@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::agent::{Agents, Pattern};
 use crate::config::{Checked, Config, Mode};
+use crate::content::Contents;
 use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
@@ -73,13 +74,15 @@ pub(super) fn engine(
     if checked.config.kernel.probe_log {
         settings.probe_log = ProbeLog::On;
     }
+    // Before the sensor: what files hold is read while programs are being verified.
+    let contents = Contents::start().context("starting the reader of files failed")?;
     let (sensor, rings) = Sensor::load(&settings)?;
     for state in sensor.states() {
         if let Some(reason) = &state.refused {
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
         }
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    Ok(Engine::new(sensor, rings, Agents::new(patterns), core, contents))
 }
 
 /// Starts the ring thread.
