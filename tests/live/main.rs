@@ -10,6 +10,7 @@
 
 mod benign;
 mod cgroup;
+mod change;
 mod cli;
 mod exec;
 mod file;
