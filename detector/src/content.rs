@@ -8,6 +8,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::time::Duration;
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -23,6 +24,9 @@ mod worker;
 
 /// Most questions that wait for the worker.
 const WAITING: usize = 1_024;
+
+/// How long the start waits for what files hold; mostly that is known before the probes are loaded.
+const READY: Duration = Duration::from_secs(2);
 
 /// Most small files without a class that are read in a second.
 const SMALL_FILES: u32 = 50;
@@ -60,6 +64,7 @@ pub struct Contents {
     /// Where the worker's own end goes when it is asked in vain.
     back: Sender<Answer>,
     wake: Arc<OwnedFd>,
+    ready: Receiver<()>,
     outstanding: usize,
     second: u64,
     spent: u32,
@@ -76,19 +81,28 @@ impl Contents {
         let wake = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let (asks, questions) = sync_channel(WAITING);
         let (sender, answers) = channel();
-        let worker = worker::Worker::new(questions, sender.clone(), wake.clone());
+        let (done, ready) = sync_channel(1);
+        let worker = worker::Worker::new(questions, sender.clone(), wake.clone(), done);
         std::thread::Builder::new().name("contents".to_owned()).spawn(move || worker.run())?;
         Ok(Self {
             asks,
             answers,
             back: sender,
             wake,
+            ready,
             outstanding: 0,
             second: 0,
             spent: 0,
             unread: 0,
             said: 0,
         })
+    }
+
+    /// Waits until it is known what files hold before anybody is watched; not for long.
+    pub fn wait_until_ready(&self) {
+        if self.ready.recv_timeout(READY).is_err() {
+            tracing::info!("what files held before is not known of all of them yet");
+        }
     }
 
     /// Becomes readable when there is something to [`Contents::take`].
@@ -99,15 +113,15 @@ impl Contents {
     /// Asks for the content of the file that an event is about, if it is worth reading.
     pub fn ask(&mut self, event: &Event) {
         let EventKind::File(file) = &event.kind else { return };
-        let is_written = match file.op {
-            FileOp::Open | FileOp::Truncate | FileOp::Rename | FileOp::Link | FileOp::Symlink => true,
-            FileOp::Unlink | FileOp::Chmod | FileOp::Access | FileOp::Map => false,
-        };
-        if !is_written {
-            return;
-        }
         let class = change::class_of(file);
-        if class.is_none() && !(small::is_small(&file.path) && self.may_spend(event.time)) {
+        let is_worth_it = match file.op {
+            FileOp::Open | FileOp::Truncate | FileOp::Rename | FileOp::Link | FileOp::Symlink => {
+                class.is_some() || (small::is_small(&file.path) && self.may_spend(event.time))
+            }
+            FileOp::Unlink => class.is_some(),
+            FileOp::Chmod | FileOp::Access | FileOp::Map => false,
+        };
+        if !is_worth_it {
             return;
         }
         let ask = Ask {
@@ -125,12 +139,13 @@ impl Contents {
             created: file.created,
             class,
         };
+        let settles = ask.settles();
         match self.asks.try_send(ask) {
-            Ok(()) => self.outstanding += usize::from(class.is_some()),
+            Ok(()) => self.outstanding += settles,
             Err(TrySendError::Full(ask) | TrySendError::Disconnected(ask)) => {
                 self.unread += 1;
-                if class.is_some() {
-                    self.outstanding += 1;
+                if settles > 0 {
+                    self.outstanding += settles;
                     let text = ask.failed("too many files were written at once".to_owned());
                     let _ = self.back.send(Answer { text: Some(Box::new(text)), settles: 1 });
                 }
@@ -178,6 +193,11 @@ impl Contents {
 }
 
 impl Ask {
+    /// How many answers somebody waits for: one for a file with a class that is there.
+    fn settles(&self) -> usize {
+        usize::from(self.class.is_some() && self.op != FileOp::Unlink)
+    }
+
     fn failed(&self, why: String) -> FileText {
         self.answer(Err(why.into()), crate::kernel::clock::now())
     }

@@ -82,6 +82,7 @@ pub(super) fn engine(
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
         }
     }
+    contents.wait_until_ready();
     Ok(Engine::new(sensor, rings, Agents::new(patterns), core, contents))
 }
 

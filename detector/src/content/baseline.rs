@@ -33,7 +33,12 @@ struct Past {
     text: Box<str>,
     /// When it was read at start; `None` for what was read because of an event.
     since_start: Option<Nanos>,
+    /// When the file was removed, if it was.
+    removed: Option<Nanos>,
 }
+
+/// Nanoseconds between a removal and a creation that are one replacement: mv between file systems.
+const REPLACED: u64 = 2_000_000_000;
 
 /// The file whose past is asked for.
 pub(super) struct Asked<'a> {
@@ -53,7 +58,7 @@ impl Baseline {
         let files = class::FILES.iter().map(|(file, _)| PathBuf::from(file));
         let below = class::BELOW.iter().map(|(below, _)| PathBuf::from(below));
         let mut todo: Vec<PathBuf> = files.chain(below).collect();
-        for home in homes() {
+        for home in homes().into_iter().filter(|home| home.is_dir()) {
             todo.extend(class::HOME_FILES.iter().map(|(file, _)| home.join(file)));
             todo.extend(class::HOME_BELOW.iter().map(|(below, _)| home.join(below)));
         }
@@ -61,7 +66,8 @@ impl Baseline {
             known: HashMap::new(),
             bytes: 0,
             listed: HashSet::new(),
-            todo: todo.into_iter().map(|path| (path, DEPTH)).collect(),
+            // Taken from the end: what is the system's comes first.
+            todo: todo.into_iter().rev().map(|path| (path, DEPTH)).collect(),
             files: 0,
             left_out: 0,
         }
@@ -101,17 +107,19 @@ impl Baseline {
         let text = secret::masked(&text, Some(class));
         // What was read because of an event is newer than this.
         if !self.known.contains_key(&(0, name.into())) {
-            self.keep((0, name.into()), Past { text: text.into(), since_start: Some(now) });
+            self.keep((0, name.into()), Past { text: text.into(), since_start: Some(now), removed: None });
         }
     }
 
     /// What a file held before it was opened; `None` where nobody knows.
     pub(super) fn before(&self, asked: &Asked<'_>) -> Option<Box<str>> {
         let Asked { namespace, path, written, created, moved } = *asked;
+        let past = self.known.get(&(namespace, path.into()));
         if created {
-            return Some("".into());
+            let replaced = past.filter(|past| past.removed.is_some_and(|at| written.since(at) < REPLACED));
+            return Some(replaced.map_or_else(|| "".into(), |past| past.text.clone()));
         }
-        match self.known.get(&(namespace, path.into())) {
+        match past {
             Some(past) => past.since_start.is_none_or(|read| read < written).then(|| past.text.clone()),
             None => {
                 let parent = Path::new(path).parent()?.to_str()?;
@@ -125,7 +133,14 @@ impl Baseline {
 
     /// Remembers what a file holds now.
     pub(super) fn update(&mut self, namespace: Namespace, path: &str, text: Box<str>) {
-        self.keep((namespace, path.into()), Past { text, since_start: None });
+        self.keep((namespace, path.into()), Past { text, since_start: None, removed: None });
+    }
+
+    /// Remembers that a file was removed.
+    pub(super) fn remove(&mut self, namespace: Namespace, path: &str, at: Nanos) {
+        if let Some(past) = self.known.get_mut(&(namespace, path.into())) {
+            past.removed = Some(at);
+        }
     }
 
     fn keep(&mut self, key: (Namespace, Box<str>), past: Past) {

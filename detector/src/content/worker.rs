@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::time::{Duration, Instant};
 
 use hashbrown::HashSet;
@@ -53,6 +53,9 @@ pub(super) struct Worker {
     baseline: Baseline,
     waits: Vec<Wait>,
     said: HashSet<Box<str>>,
+    started: Instant,
+    /// Told once, when it is known what files hold.
+    ready: SyncSender<()>,
     second: u64,
     spent: u64,
 }
@@ -73,7 +76,12 @@ struct Wait {
 }
 
 impl Worker {
-    pub(super) fn new(asks: Receiver<Ask>, answers: Sender<Answer>, wake: Arc<OwnedFd>) -> Self {
+    pub(super) fn new(
+        asks: Receiver<Ask>,
+        answers: Sender<Answer>,
+        wake: Arc<OwnedFd>,
+        ready: SyncSender<()>,
+    ) -> Self {
         Self {
             asks,
             answers,
@@ -82,6 +90,8 @@ impl Worker {
             baseline: Baseline::new(),
             waits: Vec::new(),
             said: HashSet::new(),
+            started: Instant::now(),
+            ready,
             second: 0,
             spent: 0,
         }
@@ -114,12 +124,18 @@ impl Worker {
         self.baseline.step(&mut self.places, clock::now());
         if self.baseline.is_complete() {
             let (files, left_out) = self.baseline.counts();
-            tracing::debug!(files, left_out, "what persistent files hold is known");
+            let millis = self.started.elapsed().as_millis();
+            tracing::debug!(files, left_out, millis, "what persistent files hold is known");
+            let _ = self.ready.try_send(());
         }
     }
 
     fn take(&mut self, ask: Ask) {
         let now = Instant::now();
+        if ask.op == FileOp::Unlink {
+            let namespace = self.places.namespace(ask.mntns, ask.process.pid, ask.cgroup);
+            return self.baseline.remove(namespace, &ask.path, ask.written);
+        }
         // What was moved away is looked at under its new name.
         if ask.op == FileOp::Rename
             && let Some(at) = self.waits.iter().position(|wait| Some(&wait.ask.path) == ask.from.as_ref())
@@ -132,13 +148,13 @@ impl Worker {
             if wait.settles == 0 {
                 wait.since = now;
             }
-            wait.settles += usize::from(ask.class.is_some());
+            wait.settles += ask.settles();
             wait.ask = Ask { created: ask.created || wait.ask.created, ..ask };
             (wait.due, wait.pause, wait.seen, wait.read) = (now, LOOK, None, None);
             return;
         }
         let namespace = self.places.namespace(ask.mntns, ask.process.pid, ask.cgroup);
-        let settles = usize::from(ask.class.is_some());
+        let settles = ask.settles();
         if self.waits.len() >= WAITS {
             let text = ask.failed("too many files are being written at once".to_owned());
             self.answer(ask.class.map(|_| text), settles);
