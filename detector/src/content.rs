@@ -52,7 +52,7 @@ struct Ask {
 /// What the worker says.
 struct Answer {
     /// What was read; nothing where the question became void.
-    text: Option<Box<FileText>>,
+    text: Option<FileText>,
     /// Questions that are settled by this; 0 for what was read again.
     settles: usize,
 }
@@ -147,14 +147,14 @@ impl Contents {
                 if settles > 0 {
                     self.outstanding += settles;
                     let text = ask.failed("too many files were written at once".to_owned());
-                    let _ = self.back.send(Answer { text: Some(Box::new(text)), settles: 1 });
+                    let _ = self.back.send(Answer { text: Some(text), settles: 1 });
                 }
             }
         }
     }
 
     /// What was read since the last call.
-    pub fn take(&mut self) -> Vec<Box<FileText>> {
+    pub fn take(&mut self) -> Vec<FileText> {
         let mut texts = Vec::new();
         while let Ok(Answer { text, settles }) = self.answers.try_recv() {
             self.outstanding = self.outstanding.saturating_sub(settles);

@@ -151,7 +151,7 @@ impl Engine {
         loop {
             let drained = self.drain();
             for text in self.contents.take() {
-                self.core.feed(Input::FileText(text), clock::now);
+                self.core.feed(Input::FileText(Box::new(text)), clock::now);
             }
             quiet = if drained == 0 { quiet + 1 } else { 0 };
             if drained > 0 {

@@ -117,7 +117,7 @@ fn alarming(line: &str) -> Vec<Kind> {
     let mut kinds = Vec::new();
     let mut push = |is_so: bool, kind: Kind| {
         if is_so {
-            kinds.push(kind)
+            kinds.push(kind);
         }
     };
     push(assigns(LOADER), "preload");
