@@ -566,6 +566,8 @@ pub struct FileText {
     pub text: Result<Box<str>, Box<str>>,
     /// Bytes of the whole file, of which the text is the beginning.
     pub size: u64,
+    /// Somebody still had it open for writing: more may come.
+    pub unfinished: bool,
 }
 
 /// A process was moved between control groups.

@@ -8,13 +8,16 @@ use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
 use crate::analysis::{Analyses, Around, Observation};
+use crate::change::Change;
 use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos, Own};
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
 
+mod held;
 mod places;
 
+use held::{Held, Waiting};
 use places::{Agents, Cgroups};
 
 /// Everything that can make the core act. A recording is a list of these.
@@ -93,6 +96,7 @@ pub struct Pipeline {
     network: Network,
     rules: RuleSet,
     groups: Groups,
+    held: Held,
     now: Nanos,
     alerts: u64,
     /// Kept between steps, so that a step allocates nothing.
@@ -115,6 +119,7 @@ impl Pipeline {
             recognised: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
+            held: Held::default(),
             now: Nanos(0),
             alerts: 0,
             findings: Vec::new(),
@@ -150,6 +155,9 @@ impl Pipeline {
     /// Gives what waits for a window to close; for the end of a run or of a recording.
     pub fn finish(&mut self) -> Outputs {
         let mut out = Outputs::default();
+        while let Some(waiting) = self.held.next() {
+            self.judge_held(&waiting, None, &mut out);
+        }
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.finish(&mut recognised);
         self.recognised(recognised, &mut out);
@@ -184,6 +192,7 @@ impl Pipeline {
 
     fn event(&mut self, event: &Event, out: &mut Outputs) {
         self.now = self.now.max(event.time);
+        self.release(out);
         self.table.apply(event);
         match &event.kind {
             EventKind::CgroupCreate(change) => self.cgroups.insert(change.id, &change.path),
@@ -207,7 +216,13 @@ impl Pipeline {
         let mut observations = std::mem::take(&mut self.observations);
         let around = Around { table: &self.table, names: self.network.names(), now: self.now };
         self.analyses.event(around, event, &mut observations);
-        self.judge(What::Event(event), event.agent, event.cgroup, out);
+        if Held::waits_for(event) {
+            if let Some(crowded_out) = self.held.keep(event, self.table.get(event.process)) {
+                self.judge_held(&crowded_out, None, out);
+            }
+        } else {
+            self.judge(What::Event(event), event.agent, event.cgroup, out);
+        }
         self.observed(observations, out);
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.event(event, &mut recognised);
@@ -219,6 +234,10 @@ impl Pipeline {
 
     fn file_text(&mut self, text: &FileText, out: &mut Outputs) {
         self.now = self.now.max(text.time);
+        if let Some((waiting, change)) = self.held.arrived(text) {
+            self.judge_held(&waiting, Some(&change), out);
+        }
+        self.release(out);
         let mut observations = std::mem::take(&mut self.observations);
         let around = Around { table: &self.table, names: self.network.names(), now: self.now };
         self.analyses.file_text(around, text, &mut observations);
@@ -227,6 +246,7 @@ impl Pipeline {
 
     fn tick(&mut self, now: Nanos, out: &mut Outputs) {
         self.now = self.now.max(now);
+        self.release(out);
         self.table.tick(now);
         let mut observations = std::mem::take(&mut self.observations);
         let mut recognised = std::mem::take(&mut self.recognised);
@@ -259,7 +279,38 @@ impl Pipeline {
         self.observations = observations;
     }
 
+    /// Judges what has waited for its content long enough.
+    fn release(&mut self, out: &mut Outputs) {
+        while let Some(waiting) = self.held.due(self.now) {
+            self.judge_held(&waiting, None, out);
+        }
+    }
+
+    /// Judges an event that waited, as if it were then.
+    fn judge_held(&mut self, waiting: &Waiting, change: Option<&Change>, out: &mut Outputs) {
+        let Waiting { event, actor, .. } = waiting;
+        let from = out.alerts.len();
+        let held = Judged { actor: actor.as_ref(), change };
+        self.judge_as(What::Event(event), held, event.agent, event.cgroup, out);
+        let about = |alert: &&mut Alert| alert.count == 1;
+        for alert in out.alerts.iter_mut().skip(from).filter(about) {
+            alert.latency_us = self.now.since(event.time) / 1_000;
+        }
+    }
+
     fn judge(&mut self, what: What<'_>, agent: AgentId, cgroup: CgroupId, out: &mut Outputs) {
+        self.judge_as(what, Judged::default(), agent, cgroup, out);
+    }
+
+    fn judge_as(
+        &mut self,
+        what: What<'_>,
+        judged: Judged<'_>,
+        agent: AgentId,
+        cgroup: CgroupId,
+        out: &mut Outputs,
+    ) {
+        let Judged { actor, change } = judged;
         let place = self.cgroups.get(cgroup);
         let subject = Subject {
             what,
@@ -272,6 +323,8 @@ impl Pipeline {
                 let name = self.network.names().get(flow.netns, flow.remote.ip(), self.now)?;
                 Some(&**name)
             }),
+            actor,
+            change,
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
@@ -292,6 +345,13 @@ impl Pipeline {
             out.alerts.push(alert);
         }
     }
+}
+
+/// What an event that waited brings along.
+#[derive(Clone, Copy, Default)]
+struct Judged<'a> {
+    actor: Option<&'a Process>,
+    change: Option<&'a Change>,
 }
 
 #[cfg(test)]

@@ -7,9 +7,8 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, eventfd};
-
 use crate::agent::{Agent, Agents, Pattern};
+use crate::content::Contents;
 use crate::event::{AgentId, CgroupId, Event, EventKind, Lost, Membership, Nanos, ProcessId};
 use crate::kernel::cgroup::Cgroups;
 use crate::kernel::decode::Decoder;
@@ -28,6 +27,9 @@ pub use core::Core;
 const TICK: Duration = Duration::from_secs(1);
 /// How many looks that find nothing mean that the rings are empty.
 const QUIET: u32 = 2;
+
+/// How long the end waits for files that are being read.
+const LAST_FILES: Duration = Duration::from_millis(1_500);
 
 /// Most groups that were taken for agents and are remembered for it.
 const STRANGERS: usize = 4096;
@@ -65,34 +67,42 @@ pub struct Engine {
     /// Groups that were born among agents and are none: what they did until that was said is dropped.
     strangers: BTreeSet<AgentId>,
     core: Core,
+    contents: Contents,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
 
 impl Engine {
     /// An engine and the remote that steers it. `files` are the detector's own, beside its executable.
-    ///
-    /// # Errors
-    /// No file descriptor is left.
     pub fn new(
         sensor: Sensor,
         rings: Rings,
         agents: Agents,
         core: Core,
+        contents: Contents,
         files: &[PathBuf],
-    ) -> io::Result<(Self, Remote)> {
+    ) -> (Self, Remote) {
         let (sender, commands) = channel();
-        let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let wake = contents.wake().clone();
         let remote = Remote { commands: sender, wake: wake.clone() };
         let mut decoder = Decoder::new(clock::offset());
         decoder.look_for_links();
-        let mut engine =
-            Self { sensor, rings, decoder, agents, strangers: BTreeSet::new(), core, commands, wake };
+        let mut engine = Self {
+            sensor,
+            rings,
+            decoder,
+            agents,
+            strangers: BTreeSet::new(),
+            core,
+            contents,
+            commands,
+            wake,
+        };
         let gaps = gaps(&engine.sensor);
         engine.core.feed(Input::Gaps(gaps), clock::now);
         let own = proc::own(engine.sensor.cgroups(), files);
         engine.core.feed(Input::Own(Box::new(own)), clock::now);
-        Ok((engine, remote))
+        (engine, remote)
     }
 
     /// Watches every control group that a pattern matches now.
@@ -142,8 +152,12 @@ impl Engine {
         let mut last_tick = Instant::now();
         let mut last_event = Instant::now();
         let mut stopping = false;
+        let mut stopped = None;
         loop {
             let drained = self.drain();
+            for text in self.contents.take() {
+                self.core.feed(Input::FileText(Box::new(text)), clock::now);
+            }
             quiet = if drained == 0 { quiet + 1 } else { 0 };
             if drained > 0 {
                 last_event = Instant::now();
@@ -163,6 +177,11 @@ impl Engine {
                 }
             }
             if stopping && quiet > QUIET {
+                let since = *stopped.get_or_insert_with(Instant::now);
+                if self.contents.is_waiting() && since.elapsed() < LAST_FILES {
+                    Rings::rest(self.wake.as_fd())?;
+                    continue;
+                }
                 self.tick();
                 return Ok(self.core);
             }
@@ -218,6 +237,7 @@ impl Engine {
             | EventKind::Lost(_) => {}
         }
         if !self.strangers.contains(&event.agent) {
+            self.contents.ask(&event);
             self.core.feed(Input::Event(event), clock::now);
         }
         if let Some(agent) = gone {
@@ -273,6 +293,7 @@ impl Engine {
     fn tick(&mut self) {
         self.decoder.set_clock(clock::offset());
         self.sensor.log();
+        self.contents.log();
         let now = clock::now();
         for (agent, kind, count) in self.sensor.take_lost() {
             let what = kind_name(kind).into();

@@ -75,6 +75,8 @@ fn judge_what(
     rules.judge(
         &Subject {
             hostname,
+            actor: None,
+            change: None,
             what,
             table,
             agent_name: Some("coder"),

@@ -11,6 +11,7 @@
 mod around;
 mod benign;
 mod cgroup;
+mod change;
 mod cli;
 mod exec;
 mod file;

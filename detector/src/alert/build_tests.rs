@@ -23,6 +23,8 @@ fn judge(exec: Exec) -> Alert {
     table.apply(&event);
     let subject = Subject {
         hostname: None,
+        actor: None,
+        change: None,
         what: What::Event(&event),
         table: &table,
         agent_name: Some("coder"),

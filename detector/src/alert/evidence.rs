@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Evidence;
 use super::escape::{clip, cut};
+use super::{Evidence, changed};
 use crate::event::{
     Direction, Event, EventKind, Exec, FileEvent, FileOp, Membership, Operation, OperationCode,
 };
@@ -35,6 +35,7 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
             .matched
             .iter()
             .map(|(name, value)| (name.clone(), bounded(value)))
+            .chain(subject.change.into_iter().flat_map(changed::fields))
             .chain(subject.hostname.map(|name| ("DestinationHostname".to_owned(), clip(name, MOST).into())))
             .collect(),
     }
@@ -43,7 +44,11 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
 /// What happened, who did it first.
 pub(super) fn sentence(subject: &Subject<'_>) -> String {
     match subject.what {
-        What::Event(event) => event_sentence(subject.table, event),
+        What::Event(event) => {
+            let who = who(subject.process(event.process), event.process.pid);
+            let change = subject.change.and_then(changed::sentence).unwrap_or_default();
+            format!("{}{change}", event_sentence(subject.table, event, &who))
+        }
         What::Observation(observation) => {
             let process = subject.table.get(observation.process);
             format!("{} {}", who(process, observation.process.pid), clip(&observation.text, MOST))
@@ -55,8 +60,7 @@ pub(super) fn sentence(subject: &Subject<'_>) -> String {
     }
 }
 
-fn event_sentence(table: &ProcessTable, event: &Event) -> String {
-    let who = who(table.get(event.process), event.process.pid);
+fn event_sentence(table: &ProcessTable, event: &Event, who: &str) -> String {
     match &event.kind {
         EventKind::Exec(exec) => format!("pid {} {}", event.process.pid, executed(exec)),
         EventKind::Fork(fork) => format!("{who} made process {}", fork.child.pid),

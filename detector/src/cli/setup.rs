@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::agent::{Agents, Pattern};
 use crate::config::{Checked, Config, Mode, TierConfig};
+use crate::content::Contents;
 use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
@@ -88,6 +89,8 @@ pub(super) fn engine(
     if checked.config.kernel.probe_log {
         settings.probe_log = ProbeLog::On;
     }
+    // Before the sensor: what files hold is read while programs are being verified.
+    let contents = Contents::start().context("starting the reader of files failed")?;
     let (sensor, rings) = Sensor::load(&settings)?;
     for state in sensor.states() {
         let Some(reason) = &state.refused else { continue };
@@ -105,7 +108,8 @@ pub(super) fn engine(
         tracing::warn!(event, reason, "no tier can serve these events here; they are missing");
     }
     let files = checked.files();
-    Engine::new(sensor, rings, Agents::new(patterns), core, &files).context("making the engine failed")
+    contents.wait_until_ready();
+    Ok(Engine::new(sensor, rings, Agents::new(patterns), core, contents, &files))
 }
 
 /// Starts the ring thread.

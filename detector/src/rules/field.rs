@@ -57,6 +57,8 @@ const NETWORK: &[Category] =
     &[Category::NetworkConnection, Category::NetworkListen, Category::NetworkPayload, Category::DnsQuery];
 const FILE: &[Category] =
     &[Category::FileEvent, Category::FileChange, Category::FileDelete, Category::FileAccess];
+/// Categories about a file whose content may be read afterwards.
+const WRITTEN: &[Category] = &[Category::FileEvent];
 const EXEC: &[Category] = &[Category::ProcessCreation];
 const CANARY: &[Category] = &[Category::FileAccess];
 const IMAGE: &[Category] = &[Category::ImageLoad];
@@ -173,6 +175,10 @@ fields! {
     FileType "FileType" FILE "regular, block or character: what the open file is; absent for operations on names.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
+    ChangeAdded "ChangeAdded" WRITTEN "Lines that the file has now and had not before; every line where its past is not known. For files that have something run, or somebody in: crontabs, units, keys, sudoers, start-up files and the like.";
+    ChangeRemoved "ChangeRemoved" WRITTEN "Lines that the file had and has no longer.";
+    ChangeMeaning "ChangeMeaning" WRITTEN "What those lines do, a sentence each.";
+    ChangeKinds "ChangeKinds" WRITTEN "What added lines of a shell's files and of scripts are: comment, path (adds to PATH), path_odd, tool (set-up of a known tool), control, environment, alias, source, command, eval, download, decode, socket, background, hook, preload.";
 
     TargetHostPath "TargetHostPath" FILE "Path of the file on the host's own mounts; absent for a file on none of them.";
     TargetOnHost "TargetOnHost" FILE "The file is on the host's own mounts, or nothing says that it is not; false for a container's own layers.";

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::facts::Facts;
 use super::facts::miner::Token;
 use super::field::{self, FieldId};
+use crate::change::Change;
 use crate::event::{
-    CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, Operation, StdioSocket,
-    is_loopback, is_private, is_public,
+    CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, Operation, ProcessId,
+    StdioSocket, is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
 use crate::wallet::{self, Address};
@@ -39,6 +40,17 @@ pub struct Subject<'a> {
     pub pod: Option<&'a str>,
     /// Name that DNS gave the remote address of the flow, if this is about one.
     pub hostname: Option<&'a str>,
+    /// The acting process as it was, for an event that is judged later.
+    pub actor: Option<&'a Process>,
+    /// How the file changed, for an event about one whose content is known.
+    pub change: Option<&'a Change>,
+}
+
+impl<'a> Subject<'a> {
+    /// The process with this identity; the acting one as it was.
+    pub fn process(&self, id: ProcessId) -> Option<&'a Process> {
+        self.actor.filter(|actor| actor.id == id).or_else(|| self.table.get(id))
+    }
 }
 
 /// A subject as the engine sees it: facts are parsed when a rule first asks, and once.
@@ -50,6 +62,7 @@ pub(super) struct View<'a> {
     container: Option<&'a str>,
     pod: Option<&'a str>,
     hostname: Option<&'a str>,
+    change: Option<&'a Change>,
     exec: Option<&'a Exec>,
     /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
     given: Option<&'a Map<String, Value>>,
@@ -60,14 +73,15 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
-        let Subject { what, table, agent_name, cgroup_path, container, pod, hostname } = *subject;
+        let Subject { what, table, agent_name, cgroup_path, container, pod, hostname, actor: _, change } =
+            *subject;
         let process = OnceCell::new();
         let exec = if let Some(EventKind::Exec(exec)) = what.kind() {
             Some(&**exec)
         } else if let Some(EventKind::Lost(_)) = what.kind() {
             None
         } else {
-            let found = table.get(what.process());
+            let found = subject.process(what.process());
             let _ = process.set(found);
             found.and_then(|process| process.exec.as_deref())
         };
@@ -79,6 +93,7 @@ impl<'a> View<'a> {
             container,
             pod,
             hostname,
+            change,
             exec,
             given: None,
             process,
@@ -97,6 +112,7 @@ impl<'a> View<'a> {
             container: None,
             pod: None,
             hostname: None,
+            change: None,
             exec,
             given: Some(fields),
             process: OnceCell::new(),
@@ -467,6 +483,13 @@ impl<'a> View<'a> {
                 _ => return None,
             })),
             FieldId::FileEmptied => Some(EventValue::Bool(self.file()?.emptied)),
+            FieldId::ChangeAdded => Some(list(self.change?.added.iter().map(|line| str(line)))),
+            FieldId::ChangeRemoved => Some(list(self.change?.removed.iter().map(|line| str(line)))),
+            FieldId::ChangeMeaning => Some(list(self.change?.meaning.iter().map(|line| str(line)))),
+            FieldId::ChangeKinds => {
+                let kinds = &self.change?.kinds;
+                (!kinds.is_empty()).then(|| list(kinds.iter().map(|kind| str(kind))))
+            }
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {
                 What::Observation(observation) => Some(str(observation.name)),

@@ -38,11 +38,11 @@ impl Core {
         let Some((pipeline, outlet)) = &mut self.judge else { return };
         let received = match &input {
             Input::Event(event) => Some(event.received),
+            Input::FileText(text) => Some(text.time),
             Input::Seed(_)
             | Input::AgentAdded(_)
             | Input::AgentRemoved(_)
             | Input::Cgroup { .. }
-            | Input::FileText(_)
             | Input::Gaps(_)
             | Input::Own(_)
             | Input::Tick(_) => None,
