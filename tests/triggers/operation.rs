@@ -250,7 +250,7 @@ pub(crate) fn move_mount(words: Words<'_>) -> Result<Value> {
     let (from, to) = (path(words, 0)?, path(words, 1)?);
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     let tree = rustix::mount::open_tree(rustix::fs::CWD, from, flags).context("open_tree")?;
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
     rustix::mount::move_mount(&tree, c"", rustix::fs::CWD, to, flags).context("move_mount")?;
     rustix::mount::unmount(to, rustix::mount::UnmountFlags::DETACH).context("unmount")?;
     Ok(json!({ "path": to.to_string_lossy() }))

@@ -54,6 +54,7 @@ impl Decoder {
             mntns: file.mntns,
             magic: file.magic,
             created: header.flags & flag::CREATED != 0,
+            emptied: header.flags & flag::EMPTIED != 0,
             path_from_string: from_string,
             path_truncated: truncated,
             received: header.flags & flag::RECEIVED != 0,
