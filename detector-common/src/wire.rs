@@ -418,6 +418,8 @@ pub enum OperationCode {
     Kexec = 13,
     /// A file system was unmounted: string 0 and 1 where.
     Unmount = 14,
+    /// A Unix socket was connected to one that is bound below `/run`: string 1 its name.
+    UnixConnect = 16,
 }
 
 /// Something was done to another process or to the kernel. Tail: four byte strings as in [`File`].

@@ -14,3 +14,4 @@ pub mod packet;
 pub mod send;
 pub mod socket_state;
 pub mod syscall;
+pub mod unix;

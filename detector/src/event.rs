@@ -444,6 +444,8 @@ pub enum OperationCode {
     Kexec,
     /// A file system was unmounted.
     Unmount,
+    /// A connection to a Unix socket below `/run` was made.
+    UnixConnect,
 }
 
 impl OperationCode {
@@ -463,6 +465,7 @@ impl OperationCode {
         Self::ChangeRoot,
         Self::Kexec,
         Self::Unmount,
+        Self::UnixConnect,
     ];
 
     /// The code with this name.
@@ -487,6 +490,7 @@ impl OperationCode {
             Self::ChangeRoot => "change_root",
             Self::Kexec => "kexec",
             Self::Unmount => "unmount",
+            Self::UnixConnect => "unix_connect",
         }
     }
 }

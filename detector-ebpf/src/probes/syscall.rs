@@ -9,7 +9,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::Kind;
 
-use super::file;
+use super::{file, unix};
 use crate::kernel;
 use crate::output::{self, Lane};
 use crate::scope;
@@ -18,6 +18,8 @@ use crate::scope;
 pub mod number {
     /// open(path, flags, mode)
     pub const OPEN: u64 = 2;
+    /// connect(fd, address, length)
+    pub const CONNECT: u64 = 42;
     /// truncate(path, length)
     pub const TRUNCATE: u64 = 76;
     /// ftruncate(fd, length)
@@ -142,6 +144,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         }
         number::SYMLINK => file::symlinked(&actor, args.get(0), (AT_FDCWD, args.get(1))),
         number::SYMLINKAT => file::symlinked(&actor, args.get(0), (args.get(1), args.get(2))),
+        number::CONNECT => unix::connected(&actor, args.get(0) as u32),
         number::SETSID => output::emit(Lane::UrgentLazy, Kind::Setsid, &actor, 0, [0_u64; 0]),
         _ => {}
     }
@@ -154,6 +157,7 @@ fn is_served(number: u64) -> bool {
     matches!(
         number,
         number::OPEN
+            | number::CONNECT
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME

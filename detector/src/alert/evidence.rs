@@ -191,6 +191,7 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::Userfaultfd => "took over page faults with userfaultfd(2)".to_owned(),
         OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
+        OperationCode::UnixConnect => format!("connected to the socket {}", named(path)),
     }
 }
 

@@ -309,13 +309,16 @@ impl Decoder {
         let (source, rest) = part(rest, source_len)?;
         let (detail, _) = part(rest, detail_len)?;
         let walked = path::walked(directory, header.flags & flag::PATH_TRUNCATED != 0);
+        let code = operation_code(code).ok_or(Malformed)?;
         let path = match (directory.is_empty(), name.is_empty()) {
+            // The name is the other end's, in whose mounts it has its meaning.
+            (_, false) if code == OperationCode::UnixConnect => Some(string(name)),
             (true, true) => None,
             (false, true) => Some(walked),
             (_, false) => Some(self.resolver.resolve(header.pid, &walked, &string(name))),
         };
         Ok(EventKind::Operation(Box::new(Operation {
-            code: operation_code(code).ok_or(Malformed)?,
+            code,
             target: (target_pid != 0).then(|| process(target_pid, target_start)),
             number,
             path,
@@ -336,7 +339,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 14] = [
+    const CODES: [(Wire, OperationCode); 15] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -351,6 +354,7 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::ChangeRoot, OperationCode::ChangeRoot),
         (Wire::Kexec, OperationCode::Kexec),
         (Wire::Unmount, OperationCode::Unmount),
+        (Wire::UnixConnect, OperationCode::UnixConnect),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }
