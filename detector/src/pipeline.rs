@@ -41,6 +41,9 @@ pub enum Input {
     Gaps(Vec<String>),
     /// Time went on; sent about once a second.
     Tick(Nanos),
+    /// What agents may leave running, as [`ExpectedDaemon::parse`](crate::analysis::ExpectedDaemon::parse) reads
+    /// it; replaces what was said before.
+    ExpectedDaemons(Vec<String>),
 }
 
 /// What one step gives.
@@ -131,7 +134,7 @@ impl Pipeline {
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
         match input {
             Input::Event(event) => self.event(&event, out),
-            Input::Seed(process) => self.table.seed(*process),
+            Input::Seed(process) => self.seed(*process),
             Input::AgentAdded(agent) => {
                 self.cgroups.insert(agent.cgroup, &agent.path);
                 self.agents.insert(&agent);
@@ -141,6 +144,7 @@ impl Pipeline {
             Input::FileText(text) => self.file_text(&text, out),
             Input::Gaps(gaps) => self.gaps = gaps,
             Input::Tick(now) => self.tick(now, out),
+            Input::ExpectedDaemons(entries) => self.analyses.expect_daemons(&entries),
         }
     }
 
@@ -184,7 +188,9 @@ impl Pipeline {
         self.table.apply(event);
         match &event.kind {
             EventKind::CgroupCreate(change) => self.cgroups.insert(change.id, &change.path),
-            EventKind::CgroupMove(change) => self.cgroups.insert(change.to, &change.path),
+            EventKind::CgroupMove(change) if !change.path.is_empty() => {
+                self.cgroups.insert(change.to, &change.path);
+            }
             EventKind::Lost(lost) => self.agents.add_lost(event.agent, lost.count),
             EventKind::Exec(_)
             | EventKind::Fork(_)
@@ -199,6 +205,7 @@ impl Pipeline {
             | EventKind::File(_)
             | EventKind::Operation(_)
             | EventKind::Setsid
+            | EventKind::CgroupMove(_)
             | EventKind::CgroupRemove(_) => {}
         }
         let mut observations = std::mem::take(&mut self.observations);
@@ -211,6 +218,14 @@ impl Pipeline {
         self.recognised(recognised, out);
         if let EventKind::CgroupRemove(change) = &event.kind {
             self.cgroups.remove(change.id);
+        }
+    }
+
+    fn seed(&mut self, process: Process) {
+        let id = process.id;
+        self.table.seed(process);
+        if let Some(known) = self.table.get(id) {
+            self.analyses.seeded(&self.table, known);
         }
     }
 

@@ -44,6 +44,7 @@ impl Core {
             | Input::Cgroup { .. }
             | Input::FileText(_)
             | Input::Gaps(_)
+            | Input::ExpectedDaemons(_)
             | Input::Tick(_) => None,
         };
         pipeline.step_into(input, &mut self.outputs);
