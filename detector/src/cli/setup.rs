@@ -79,7 +79,10 @@ pub(super) fn engine(
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
         }
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    let (mut engine, remote) =
+        Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")?;
+    engine.expect_daemons(checked.daemons.clone());
+    Ok((engine, remote))
 }
 
 /// Starts the ring thread.
