@@ -31,7 +31,7 @@ macro_rules! corpus {
 }
 
 corpus! {
-    cargo database docker editor files git https jsonrpc languageserver make notebook npm packages pip profile pytest server shell
+    background cargo database docker editor files git https jsonrpc languageserver make notebook npm packages pip profile pytest server shell
     sqlite ssh tmux training waitfor
 }
 

@@ -11,6 +11,7 @@
 mod benign;
 mod cgroup;
 mod cli;
+mod daemon;
 mod exec;
 mod file;
 mod loss;

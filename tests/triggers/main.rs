@@ -85,6 +85,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("fchmod", "PATH OCTAL", file::fchmod),
     Trigger("fchmodat2", "PATH OCTAL", file::fchmodat2),
     Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
+    Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
     Trigger("bench-service", "", transfer::service),
