@@ -209,4 +209,10 @@ offsets! {
     sock_err = "sock.sk_err";
     /// Transport protocol.
     sock_protocol = "sock.sk_protocol";
+    /// The other end of a Unix socket.
+    unix_peer = "unix_sock.peer";
+    /// The name that a Unix socket was bound to.
+    unix_addr = "unix_sock.addr";
+    /// The sockaddr_un of such a name.
+    unix_name = "unix_address.name";
 }

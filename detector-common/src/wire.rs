@@ -438,6 +438,8 @@ pub enum OperationCode {
     MoveCgroup = 17,
     /// An executable was given capabilities: string 0 and 1 which.
     FileCapability = 18,
+    /// A Unix socket was connected to one that is bound below `/run`: string 1 its name.
+    UnixConnect = 19,
 }
 
 impl OperationCode {

@@ -457,6 +457,32 @@ impl File {
     }
 }
 
+/// Linux's number of Unix sockets.
+const AF_UNIX: u16 = 1;
+
+impl File {
+    /// The path that the other end of this Unix socket was bound to, NUL-terminated as a rule; null where
+    /// the file is no such socket or the other end has no name.
+    #[inline(always)]
+    pub fn peer_name(self) -> *const u8 {
+        const S_IFMT: u16 = 0o170_000;
+        const S_IFSOCK: u16 = 0o140_000;
+        if self.inode().mode() & S_IFMT != S_IFSOCK {
+            return core::ptr::null();
+        }
+        let socket: *const u8 = at!(self.0, file_private);
+        let sock: *const u8 = at!(socket, socket_sk);
+        let family: u16 = at!(sock, sock_family);
+        if family != AF_UNIX {
+            return core::ptr::null();
+        }
+        let peer: *const u8 = at!(sock, unix_peer);
+        let address: *const u8 = at!(peer, unix_addr);
+        // The path stands behind two bytes of family, in every sockaddr_un.
+        if address.is_null() { address } else { inside!(address, unix_name).wrapping_add(2) }
+    }
+}
+
 /// An inode.
 #[derive(Clone, Copy)]
 pub struct Inode(pub *const u8);

@@ -18,3 +18,4 @@ pub mod send;
 pub mod signal;
 pub mod socket_state;
 pub mod syscall;
+pub mod unix;

@@ -8,6 +8,7 @@ use toml::Spanned;
 
 use crate::agent::Pattern;
 use crate::alert::Level;
+use crate::analysis::ExpectedDaemon;
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 
@@ -26,6 +27,8 @@ pub struct Config {
     pub sinks: SinksConfig,
     /// The kernel half.
     pub kernel: KernelConfig,
+    /// What agents may leave running.
+    pub daemons: DaemonsConfig,
 }
 
 /// Whether anything may be touched.
@@ -140,6 +143,15 @@ impl TierConfig {
     }
 }
 
+/// What agents may leave running.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonsConfig {
+    /// Daemons that are expected beside the known helpers: a glob over the whole path of the executable or
+    /// script, then words that stand in its arguments: `"/usr/bin/postgres"`, `"/usr/bin/python3* http.server"`.
+    pub expected: Vec<Spanned<String>>,
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -188,6 +200,8 @@ pub struct Checked {
     pub patterns: Vec<Pattern>,
     /// Bytes of each ring.
     pub ring_size: Option<u32>,
+    /// Daemons that are expected, each one checked.
+    pub daemons: Vec<String>,
     /// Where it was read from; need not be a file.
     pub path: PathBuf,
 }
@@ -252,7 +266,12 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
             Some(bytes)
         }
     };
-    Ok(Checked { config, patterns, ring_size, path: path.to_path_buf() })
+    let mut daemons = Vec::new();
+    for entry in &config.daemons.expected {
+        ExpectedDaemon::parse(entry.get_ref()).map_err(|message| invalid(entry.span().start, message))?;
+        daemons.push(entry.get_ref().clone());
+    }
+    Ok(Checked { config, patterns, ring_size, daemons, path: path.to_path_buf() })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.
@@ -326,6 +345,16 @@ mod tests {
         assert!(error("[kernel]\ntier = \"best\"\n").contains("`auto`"));
         assert_eq!(TierConfig::named("lsm"), Some(TierConfig::Lsm));
         assert_eq!(TierConfig::named("LSM"), None);
+    }
+
+    #[test]
+    fn a_daemon_that_is_no_path_names_its_place_and_the_remedy() {
+        let message = error("[daemons]\nexpected = [\"/usr/bin/vite\", \"postgres\"]\n");
+        assert!(message.starts_with("d.toml:2:30: postgres is no path; write the whole path"), "{message}");
+        let message = error("[daemons]\nexpect = []\n");
+        assert!(message.starts_with("d.toml:2:1: unknown field `expect`"), "{message}");
+        let checked = parse("[daemons]\nexpected = [\"/usr/bin/x -d\"]\n", Path::new("d.toml")).unwrap();
+        assert_eq!(checked.daemons, ["/usr/bin/x -d"]);
     }
 
     #[test]

@@ -486,6 +486,8 @@ pub enum OperationCode {
     MoveCgroup,
     /// An executable was given capabilities.
     FileCapability,
+    /// A connection to a Unix socket below `/run` was made.
+    UnixConnect,
 }
 
 impl OperationCode {
@@ -509,6 +511,7 @@ impl OperationCode {
         Self::ModuleUnload,
         Self::MoveCgroup,
         Self::FileCapability,
+        Self::UnixConnect,
     ];
 
     /// The code with this name.
@@ -537,6 +540,7 @@ impl OperationCode {
             Self::ModuleUnload => "module_unload",
             Self::MoveCgroup => "move_cgroup",
             Self::FileCapability => "file_capability",
+            Self::UnixConnect => "unix_connect",
         }
     }
 }

@@ -46,6 +46,9 @@ pub enum Input {
     Own(Box<Own>),
     /// Time went on; sent about once a second.
     Tick(Nanos),
+    /// What agents may leave running, as [`ExpectedDaemon::parse`](crate::analysis::ExpectedDaemon::parse) reads
+    /// it; replaces what was said before.
+    ExpectedDaemons(Vec<String>),
 }
 
 /// What one step gives.
@@ -138,7 +141,7 @@ impl Pipeline {
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
         match input {
             Input::Event(event) => self.event(&event, out),
-            Input::Seed(process) => self.table.seed(*process),
+            Input::Seed(process) => self.seed(*process),
             Input::AgentAdded(agent) => {
                 self.cgroups.insert(agent.cgroup, &agent.path);
                 self.agents.insert(&agent);
@@ -149,6 +152,7 @@ impl Pipeline {
             Input::Gaps(gaps) => self.gaps = gaps,
             Input::Own(own) => self.table.set_own(*own),
             Input::Tick(now) => self.tick(now, out),
+            Input::ExpectedDaemons(entries) => self.analyses.expect_daemons(&entries),
         }
     }
 
@@ -196,7 +200,9 @@ impl Pipeline {
         self.table.apply(event);
         match &event.kind {
             EventKind::CgroupCreate(change) => self.cgroups.insert(change.id, &change.path),
-            EventKind::CgroupMove(change) => self.cgroups.insert(change.to, &change.path),
+            EventKind::CgroupMove(change) if !change.path.is_empty() => {
+                self.cgroups.insert(change.to, &change.path);
+            }
             EventKind::Lost(lost) => self.agents.add_lost(event.agent, lost.count),
             EventKind::Exec(_)
             | EventKind::Fork(_)
@@ -211,6 +217,7 @@ impl Pipeline {
             | EventKind::File(_)
             | EventKind::Operation(_)
             | EventKind::Setsid
+            | EventKind::CgroupMove(_)
             | EventKind::CgroupRemove(_) => {}
         }
         let mut observations = std::mem::take(&mut self.observations);
@@ -229,6 +236,14 @@ impl Pipeline {
         self.recognised(recognised, out);
         if let EventKind::CgroupRemove(change) = &event.kind {
             self.cgroups.remove(change.id);
+        }
+    }
+
+    fn seed(&mut self, process: Process) {
+        let id = process.id;
+        self.table.seed(process);
+        if let Some(known) = self.table.get(id) {
+            self.analyses.seeded(&self.table, known);
         }
     }
 

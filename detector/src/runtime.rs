@@ -36,8 +36,8 @@ const STRANGERS: usize = 4096;
 
 /// What the rim asks of the ring thread.
 pub enum Command {
-    /// Other rules and agents count from now on.
-    Reload(Box<RuleSet>, Vec<Pattern>),
+    /// Other rules, agents and expected daemons count from now on.
+    Reload(Box<RuleSet>, Vec<Pattern>, Vec<String>),
     /// Drain what is there, then stop.
     Stop,
 }
@@ -126,6 +126,11 @@ impl Engine {
         Ok(agent)
     }
 
+    /// Tells the core what agents may leave running, in place of what was said before.
+    pub fn expect_daemons(&mut self, entries: Vec<String>) {
+        self.core.feed(Input::ExpectedDaemons(entries), clock::now);
+    }
+
     /// The cgroup2 file system.
     pub fn cgroups(&self) -> &Cgroups {
         self.sensor.cgroups()
@@ -168,7 +173,10 @@ impl Engine {
             }
             loop {
                 match self.commands.try_recv() {
-                    Ok(Command::Reload(rules, patterns)) => self.reload(*rules, patterns),
+                    Ok(Command::Reload(rules, patterns, daemons)) => {
+                        self.expect_daemons(daemons);
+                        self.reload(*rules, patterns);
+                    }
                     Ok(Command::Stop) | Err(TryRecvError::Disconnected) => stopping = true,
                     Err(TryRecvError::Empty) => break,
                 }
@@ -207,8 +215,15 @@ impl Engine {
         count
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, mut event: Event) {
         let mut gone = None;
+        // A process that was born elsewhere is reported without a path: the kernel has none at hand there.
+        if let EventKind::CgroupMove(change) = &mut event.kind
+            && change.path.is_empty()
+            && let Some(path) = proc::cgroup(change.moved.pid)
+        {
+            change.path = path;
+        }
         match &event.kind {
             EventKind::CgroupCreate(change) if !self.agents.knows(event.agent) => {
                 if let Err(error) = self.recognise(change.id, &change.path, event.agent) {

@@ -31,7 +31,7 @@ macro_rules! corpus {
 }
 
 corpus! {
-    cargo chroot database debugger docker editable editor files git hooks https jsonrpc languageserver layers make notebook npm
+    background cargo chroot database debugger docker editable editor files git hooks https jsonrpc languageserver layers make notebook npm
     packages pip profile pytest sandbox server shell sqlite ssh tmux training waitfor
 }
 

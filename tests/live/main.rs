@@ -13,6 +13,7 @@ mod benign;
 mod cgroup;
 mod change;
 mod cli;
+mod daemon;
 mod exec;
 mod file;
 mod loss;

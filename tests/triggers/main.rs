@@ -120,6 +120,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("namespaces", "", operation::namespaces),
     Trigger("chroot", "DIRECTORY", operation::chroot),
     Trigger("odd", "NAME", operation::odd),
+    Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
     Trigger("bench-service", "", transfer::service),

@@ -124,7 +124,8 @@ pub fn report(actor: &Actor, operation: Operation) {
         | OperationCode::SetName
         | OperationCode::ModuleUnload
         | OperationCode::MoveCgroup
-        | OperationCode::FileCapability => Lane::Urgent,
+        | OperationCode::FileCapability
+        | OperationCode::UnixConnect => Lane::Urgent,
     };
     tail.emit(lane, Kind::Operation, actor, flags, body);
 }

@@ -11,7 +11,7 @@ use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::{Kind, OperationCode};
 
-use super::file;
+use super::{file, unix};
 use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
@@ -28,6 +28,8 @@ pub mod number {
     pub const OPEN: u64 = 2;
     /// mmap(address, length, protection, flags, fd, offset)
     pub const MMAP: u64 = 9;
+    /// connect(fd, address, length)
+    pub const CONNECT: u64 = 42;
     /// truncate(path, length)
     pub const TRUNCATE: u64 = 76;
     /// ftruncate(fd, length)
@@ -174,6 +176,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         }
         number::SYMLINK => file::symlinked(&actor, args.get(0), (AT_FDCWD, args.get(1))),
         number::SYMLINKAT => file::symlinked(&actor, args.get(0), (args.get(1), args.get(2))),
+        number::CONNECT => unix::connected(&actor, args.get(0) as u32),
         number::SETSID => output::emit(Lane::UrgentLazy, Kind::Setsid, &actor, 0, [0_u64; 0]),
         _ => {}
     }
@@ -190,6 +193,7 @@ fn is_served(number: u64) -> bool {
             | number::SETXATTR
             | number::LSETXATTR
             | number::FSETXATTR
+            | number::CONNECT
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME
@@ -228,6 +232,7 @@ fn is_wanted(number: u64) -> bool {
         number::LINK | number::LINKAT => Kind::FileLink.bit(),
         number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink.bit(),
         number::SETXATTR | number::LSETXATTR | number::FSETXATTR => OperationCode::FileCapability.bit(),
+        number::CONNECT => Kind::Operation.bit(),
         _ => Kind::Setsid.bit(),
     };
     is_asked_for(bit)

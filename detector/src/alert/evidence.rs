@@ -226,6 +226,7 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
         OperationCode::FileCapability => format!("gave capabilities to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
+        OperationCode::UnixConnect => format!("connected to the socket {}", named(path)),
     };
     if *errno == 0 { done } else { format!("{done}, or would have: errno {errno}") }
 }

@@ -91,12 +91,12 @@ fn reload(args: &Args, remote: &Remote) {
         Ok((checked, rules))
     });
     match fresh {
-        Ok((Checked { patterns, .. }, rules)) => {
+        Ok((Checked { patterns, daemons, .. }, rules)) => {
             tracing::info!(
                 rules = rules.rules().len(),
-                "reloaded rules and agents; sinks and kernel settings count from the next start"
+                "reloaded rules, agents and expected daemons; sinks and kernel settings count from the next start"
             );
-            remote.send(Command::Reload(Box::new(rules), patterns));
+            remote.send(Command::Reload(Box::new(rules), patterns, daemons));
         }
         Err(error) => tracing::error!("reload failed, the old configuration stays: {error:#}"),
     }

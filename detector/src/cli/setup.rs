@@ -109,7 +109,9 @@ pub(super) fn engine(
     }
     let files = checked.files();
     contents.wait_until_ready();
-    Ok(Engine::new(sensor, rings, Agents::new(patterns), core, contents, &files))
+    let (mut engine, remote) = Engine::new(sensor, rings, Agents::new(patterns), core, contents, &files);
+    engine.expect_daemons(checked.daemons.clone());
+    Ok((engine, remote))
 }
 
 /// Starts the ring thread.

@@ -308,7 +308,10 @@ impl Decoder {
         let (source, rest) = part(rest, source_len)?;
         let (detail, _) = part(rest, detail_len)?;
         let walked = path::walked(directory, header.flags & flag::PATH_TRUNCATED != 0);
+        let code = operation_code(code).ok_or(Malformed)?;
         let path = match (directory.is_empty(), name.is_empty()) {
+            // The name is the other end's, in whose mounts it has its meaning.
+            (_, false) if code == OperationCode::UnixConnect => Some(string(name)),
             (true, true) => None,
             (false, true) => Some(walked),
             (_, false) => {
@@ -324,7 +327,7 @@ impl Decoder {
             }
         };
         Ok(EventKind::Operation(Box::new(Operation {
-            code: operation_code(code).ok_or(Malformed)?,
+            code,
             errno,
             program_type: (program_type != 0).then_some(program_type),
             mntns,
@@ -349,7 +352,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 18] = [
+    const CODES: [(Wire, OperationCode); 19] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -368,6 +371,7 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::ModuleUnload, OperationCode::ModuleUnload),
         (Wire::MoveCgroup, OperationCode::MoveCgroup),
         (Wire::FileCapability, OperationCode::FileCapability),
+        (Wire::UnixConnect, OperationCode::UnixConnect),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

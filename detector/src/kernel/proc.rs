@@ -85,6 +85,12 @@ pub fn own(cgroups: &Cgroups, files: &[PathBuf]) -> Own {
     }
 }
 
+/// Path below the cgroup2 mount of the control group that a process is in.
+pub fn cgroup(pid: u32) -> Option<Box<str>> {
+    let lines = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    lines.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::")).map(text)
+}
+
 /// Identity of a running process.
 pub fn identity(pid: u32) -> Option<ProcessId> {
     let stat = ProcProcess::new(i32::try_from(pid).ok()?).ok()?.stat().ok()?;

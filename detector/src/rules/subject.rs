@@ -388,7 +388,27 @@ impl<'a> View<'a> {
             | FieldId::ShellProcessId
             | FieldId::WalletFile
             | FieldId::PoolWords
-            | FieldId::PoolEndpoints => self.observed(id.name()),
+            | FieldId::PoolEndpoints
+            | FieldId::DetachedBy
+            | FieldId::StartedBy
+            | FieldId::OutlivesWhat
+            | FieldId::OutlivedSeconds
+            | FieldId::Listens
+            | FieldId::ListensReachable
+            | FieldId::Connects
+            | FieldId::ConnectsPublic
+            | FieldId::Writes
+            | FieldId::Runs
+            | FieldId::KeepsWorking
+            | FieldId::ExpectedDaemon
+            | FieldId::RequestManager
+            | FieldId::RequestVia
+            | FieldId::RequestVerb
+            | FieldId::RequestCommand
+            | FieldId::RequestOptions
+            | FieldId::RequestUnit
+            | FieldId::StartedCgroup
+            | FieldId::StartedTie => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
             FieldId::Canary => self.file()?.canary.as_deref().map(str),
             FieldId::ImageLoaded => Some(str(&self.file()?.path)),

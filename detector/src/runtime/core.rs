@@ -45,6 +45,7 @@ impl Core {
             | Input::Cgroup { .. }
             | Input::Gaps(_)
             | Input::Own(_)
+            | Input::ExpectedDaemons(_)
             | Input::Tick(_) => None,
         };
         pipeline.step_into(input, &mut self.outputs);

@@ -64,9 +64,9 @@ close_tunnel"#,
         rule: "persistence/systemd_unit.yml",
     },
     Deed {
-        what: "leaves a daemon that listens on every address",
+        what: "leaves a daemon that outlives its command and listens on every address",
         script: r#""$TRIGGER" daemon 0.0.0.0:0 60 > "$DEMO/daemon.json""#,
-        rule: "network/listener.yml",
+        rule: "persistence/daemon_reachable.yml",
     },
     Deed {
         what: "downloads a program and runs it",
