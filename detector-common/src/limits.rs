@@ -65,6 +65,10 @@ pub const FLOW_REPORT: u64 = 30_000_000_000;
 pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.
 pub const DEDUPE_WINDOW: u64 = 1_000_000_000;
+/// Most canaries, their copies included.
+pub const CANARIES: u32 = 4_096;
+/// Remembered opens of canaries.
+pub const TOUCHED: u32 = 4_096;
 /// States of the automaton over the first bytes of a segment; the table has 256 next states for each.
 pub const AUTOMATON_STATES: u32 = 1024;
 /// State from which no mark can be reached.
@@ -73,5 +77,8 @@ pub const AUTOMATON_DEAD: u16 = 0;
 pub const AUTOMATON_START_TCP: u16 = 1;
 /// State in which the bytes of a datagram are begun.
 pub const AUTOMATON_START_UDP: u16 = 2;
+/// State of a segment in which no protocol's mark can match any more, but a canary's string still may, and
+/// has not begun: the walk goes on, and a segment that ends in it is one that ended in [`AUTOMATON_DEAD`].
+pub const AUTOMATON_IDLE: u16 = 3;
 /// First of the states that say "mark n matched", n being what they are beyond it; the last 64 states.
 pub const AUTOMATON_ACCEPT: u16 = 960;

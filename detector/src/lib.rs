@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod alert;
 pub mod analysis;
+pub mod canary;
 pub mod cli;
 pub mod config;
 pub mod event;

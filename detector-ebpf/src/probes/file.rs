@@ -9,6 +9,7 @@ use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
 use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, Written, flag};
 
+use super::canary;
 use crate::kernel::{File, Inode, Path, Task};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
@@ -48,6 +49,7 @@ pub type Named = (u64, u64);
 #[inline(always)]
 pub fn opened(actor: &Actor, fd: u32) {
     let file = Task::current().file(fd);
+    canary::opened(actor, file);
     let mode = file.mode();
     let created = mode & FMODE_CREATED != 0;
     if mode & FMODE_WRITE == 0 && !created && file.flags() & O_TRUNC == 0 {
@@ -118,8 +120,9 @@ pub fn symlinked(actor: &Actor, target: u64, name: Named) {
     tail.emit(Lane::Urgent, Kind::FileSymlink, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
 
+/// Reports an operation on an open file.
 #[inline(always)]
-fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
+pub fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
     let inode = file.inode();
     let path = tail.path(file.path());

@@ -229,7 +229,7 @@ fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
         }
         done += CHUNK as u32;
     }
-    state
+    if state == u32::from(limits::AUTOMATON_IDLE) { u32::from(limits::AUTOMATON_DEAD) } else { state }
 }
 
 /// Most bytes of a short record.

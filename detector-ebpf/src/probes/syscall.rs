@@ -9,7 +9,7 @@ use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::Kind;
 
-use super::file;
+use super::{canary, file};
 use crate::kernel;
 use crate::output::{self, Lane};
 use crate::scope;
@@ -100,7 +100,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         return 0;
     }
     let result: i64 = ctx.arg(1);
-    if result < 0 || is_read_only(number, args) {
+    if result < 0 || (is_read_only(number, args) && !canary::exist()) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };

@@ -19,7 +19,7 @@ use crate::sinks::file::AlertFile;
 pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Checked> {
     Ok(match path {
         Some(path) => crate::config::load(path)?,
-        None => crate::config::parse("", Path::new("(default)"))?,
+        None => crate::config::default()?,
     })
 }
 
@@ -79,7 +79,12 @@ pub(super) fn engine(
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
         }
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    let (mut engine, remote) =
+        Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")?;
+    if !checked.canaries.is_empty() {
+        engine.set_canaries(checked.canaries.clone());
+    }
+    Ok((engine, remote))
 }
 
 /// Starts the ring thread.

@@ -267,6 +267,7 @@ impl Decoder {
             | FileOp::Chmod
             | FileOp::Unlink
             | FileOp::Access
+            | FileOp::Copy
             | FileOp::Map => {
                 let path = if from_string {
                     named(&mut self.resolver, directory, name)

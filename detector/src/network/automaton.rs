@@ -4,11 +4,12 @@
 //! matched, or [`DEAD`] says that none can. The table is made at every start: it depends on the marks alone.
 
 use detector_common::limits::{
-    AUTOMATON_ACCEPT, AUTOMATON_DEAD, AUTOMATON_START_TCP, AUTOMATON_START_UDP, AUTOMATON_STATES,
+    AUTOMATON_ACCEPT, AUTOMATON_DEAD, AUTOMATON_IDLE, AUTOMATON_START_TCP, AUTOMATON_START_UDP,
+    AUTOMATON_STATES,
 };
 use thiserror::Error;
 
-use super::protocol::{Mark, PROTOCOLS, Protocol, Transport};
+use super::protocol::{Mark, PROTOCOLS, Protocol, Transport, Want};
 
 mod build;
 
@@ -20,10 +21,22 @@ pub const DEAD: u16 = AUTOMATON_DEAD;
 pub const START_TCP: u16 = AUTOMATON_START_TCP;
 /// Where the bytes of a datagram begin.
 pub const START_UDP: u16 = AUTOMATON_START_UDP;
+/// Where no mark of a protocol can match any more, but a canary's string may begin.
+pub const IDLE: u16 = AUTOMATON_IDLE;
 /// State `ACCEPT + n` says that mark `n` matched; nothing leads out of it.
 pub const ACCEPT: u16 = AUTOMATON_ACCEPT;
 /// Most marks.
 pub const MARKS: usize = STATES - ACCEPT as usize;
+
+/// Bytes of a canary's string that are looked for; userspace compares the whole.
+const PIECE: usize = 12;
+
+/// The mark of all strings of canaries; what it looks for is not known before the start.
+static STRING: Mark = Mark {
+    transport: Transport::Tcp,
+    regex: "",
+    want: Want { bytes: 1024, again: 4, urgent: true, length_at: None },
+};
 
 /// The table and the marks that its accepting states number.
 #[derive(Clone, Debug)]
@@ -34,6 +47,8 @@ pub struct Automaton {
     pub marks: Vec<&'static Mark>,
     /// How many states below [`ACCEPT`] are in use.
     pub states: usize,
+    /// How many of the strings that were asked for are looked for.
+    pub strings: usize,
 }
 
 /// Where a walk ended.
@@ -100,23 +115,55 @@ pub enum AutomatonError {
 
 /// The table of all protocols. Fails as [`compile_of`] does.
 pub fn compile() -> Result<Automaton, AutomatonError> {
-    compile_of(PROTOCOLS)
+    compile_of(PROTOCOLS, &[])
+}
+
+/// The table of all protocols, and of as many of these strings, anywhere in a segment, as there is room for.
+/// Fails as [`compile_of`] does without them.
+pub fn compile_with(strings: &[&[u8]]) -> Result<Automaton, AutomatonError> {
+    let (mut fit, mut tried) = (0, strings.len());
+    let mut best = None;
+    // The most that fit, by halving: states grow with each string.
+    let mut too_many = strings.len() + 1;
+    while tried > fit {
+        match compile_of(PROTOCOLS, strings.get(..tried).unwrap_or_default()) {
+            Ok(automaton) => (fit, best) = (tried, Some(automaton)),
+            Err(_) => too_many = tried,
+        }
+        tried = (fit + too_many) / 2;
+    }
+    best.map_or_else(compile, Ok)
 }
 
 /// The table of these protocols. Where several marks match after the same byte, the first one is told.
 /// Fails where a mark is none, or where there are too many marks or states.
-pub fn compile_of(protocols: &[Protocol]) -> Result<Automaton, AutomatonError> {
+pub fn compile_of(protocols: &[Protocol], strings: &[&[u8]]) -> Result<Automaton, AutomatonError> {
     let marks: Vec<_> = protocols
         .iter()
         .flat_map(|protocol| protocol.marks.iter().map(|mark| (protocol.application.name(), mark)))
         .collect();
-    if marks.len() > MARKS {
-        return Err(AutomatonError::Marks(marks.len()));
+    let number = marks.len();
+    let all = number + usize::from(!strings.is_empty());
+    if all > MARKS {
+        return Err(AutomatonError::Marks(all));
     }
     let tcp = build::states(&marks, Transport::Tcp)?;
     let udp = build::states(&marks, Transport::Udp)?;
-    let (table, states) = build::table(&tcp, &udp)?;
-    Ok(Automaton { table, marks: marks.into_iter().map(|(_, mark)| mark).collect(), states })
+    let pieces: Vec<&[u8]> = strings.iter().map(|string| piece(string)).collect();
+    let strings = build::strings(&pieces, u16::try_from(number).unwrap_or(u16::MAX))?;
+    let (tcp, udp) = (build::beside(tcp, &strings)?, build::beside(udp, &strings)?);
+    let (table, states) = build::table(&tcp, &udp, &strings)?;
+    let mut marks: Vec<&'static Mark> = marks.into_iter().map(|(_, mark)| mark).collect();
+    if !pieces.is_empty() {
+        marks.push(&STRING);
+    }
+    Ok(Automaton { table, marks, states, strings: pieces.len() })
+}
+
+/// The middle of a string: its beginning is often that of others, and each byte costs a state.
+fn piece(string: &[u8]) -> &[u8] {
+    let before = string.len().saturating_sub(PIECE) / 2;
+    string.get(before..(before + PIECE).min(string.len())).unwrap_or(string)
 }
 
 impl Automaton {
@@ -134,6 +181,9 @@ impl Automaton {
             if state >= ACCEPT {
                 return Step::Accepted { mark: usize::from(state - ACCEPT), after: at + 1 };
             }
+        }
+        if state == IDLE {
+            return Step::Dead { after: bytes.len() };
         }
         Step::Live
     }

@@ -58,7 +58,14 @@ const NETWORK: &[Category] =
 const FILE: &[Category] =
     &[Category::FileEvent, Category::FileChange, Category::FileDelete, Category::FileAccess];
 const EXEC: &[Category] = &[Category::ProcessCreation];
-const CANARY: &[Category] = &[Category::FileAccess];
+const CANARY: &[Category] = &[
+    Category::FileEvent,
+    Category::FileChange,
+    Category::FileDelete,
+    Category::FileAccess,
+    Category::NetworkPayload,
+];
+const ACCESS: &[Category] = &[Category::FileAccess];
 const IMAGE: &[Category] = &[Category::ImageLoad];
 const OPERATION: &[Category] = &[Category::Operation];
 const OBSERVATION: &[Category] = &[Category::Observation];
@@ -115,7 +122,7 @@ fields! {
     DestinationDomains "DestinationDomains" CONNECTION "That name and every domain above it.";
     DestinationResolved "DestinationResolved" CONNECTION "Whether a DNS answer named the remote address; absent for addresses that are not public.";
 
-    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell.";
+    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell; canary where the bytes hold a string of one.";
     Role "Role" PAYLOAD "client or server: the part that the process plays.";
     StratumDialect "StratumDialect" PAYLOAD "Mining protocol: cryptonote, bitcoin, ethereumstratum1, ethereumstratum2, ethproxy, grin, beam, fishhash, getwork, getblocktemplate, stratum2.";
     StratumMethod "StratumMethod" PAYLOAD "Method or message of the mining protocol, such as login or mining.subscribe.";
@@ -157,14 +164,16 @@ fields! {
 
     TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink.";
     SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink.";
-    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink.";
+    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink; access, copy (of canaries).";
     FileCreated "FileCreated" FILE "The file did not exist before.";
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
 
     TargetHostPath "TargetHostPath" FILE "Path of the file on the host's own mounts; absent for a file on none of them.";
-    Canary "Canary" CANARY "Name of the canary that was opened.";
+    Canary "Canary" CANARY "Name of the canary that the file is, or whose strings were sent; `copy of NAME` for a copy.";
+    CanaryNamed "CanaryNamed" ACCESS "An argument of the process or of one above it, of the same agent, names the canary that was opened.";
+    CanaryTokens "CanaryTokens" EXEC "Names of canaries whose strings stand in the arguments, as they are or in base64.";
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
     ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";

@@ -43,6 +43,7 @@ impl Core {
             | Input::AgentRemoved(_)
             | Input::Cgroup { .. }
             | Input::FileText(_)
+            | Input::Canaries(_)
             | Input::Gaps(_)
             | Input::Tick(_) => None,
         };

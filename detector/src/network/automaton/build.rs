@@ -11,7 +11,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
 use super::super::protocol::{Mark, Transport};
-use super::{ACCEPT, AutomatonError, DEAD, START_TCP, START_UDP, STATES};
+use super::{ACCEPT, AutomatonError, DEAD, IDLE, START_TCP, START_UDP, STATES};
 
 /// Bytes that building one transport's states may take; a mark that needs more is a mistake.
 const MEMORY: usize = 4 << 20;
@@ -25,6 +25,8 @@ pub(super) enum Next {
     State(u16),
     /// To "this mark matched".
     Accept(u16),
+    /// Out of all marks of protocols, to this state of the strings of canaries.
+    String(u16),
 }
 
 /// The states of one transport's marks, the start first; empty where there are no marks.
@@ -37,13 +39,12 @@ pub(super) fn states(
 ) -> Result<States, AutomatonError> {
     // Which mark of all the pattern of this transport is.
     let mut numbers = Vec::new();
-    let mut trees = Vec::new();
-    let config = syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true);
+    let mut regexes = Vec::new();
     for (number, (protocol, mark)) in
         marks.iter().enumerate().filter(|(_, (_, mark))| mark.transport == transport)
     {
         let regex = mark.regex;
-        let tree = syntax::parse_with(regex, &config).map_err(|error| AutomatonError::Regex {
+        let tree = syntax::parse_with(regex, &config()).map_err(|error| AutomatonError::Regex {
             protocol,
             regex,
             source: error.into(),
@@ -55,20 +56,78 @@ pub(super) fn states(
             return Err(AutomatonError::Unseen { protocol, regex, asks: "matches nothing" });
         }
         numbers.push(u16::try_from(number).unwrap_or(u16::MAX));
-        trees.push(tree);
-    }
-    if trees.is_empty() {
-        return Ok(States::new());
+        regexes.push(regex);
     }
     let name = match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
     };
+    determinised(&regexes, &numbers, name)
+}
+
+/// The states of a search for any of these strings, told as this mark: from the first one, nothing of a string
+/// was seen. None where there are no strings.
+pub(super) fn strings(strings: &[&[u8]], mark: u16) -> Result<States, AutomatonError> {
+    if strings.is_empty() {
+        return Ok(States::new());
+    }
+    let hex = |string: &&[u8]| string.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let any: Vec<String> = strings.iter().map(hex).collect();
+    determinised(&[&format!(".*(?:{})", any.join("|"))], &[mark], "canary")
+}
+
+/// Marks and strings side by side: the states of a walk that looks for both at once.
+pub(super) fn beside(marks: States, strings: &States) -> Result<States, AutomatonError> {
+    if strings.is_empty() {
+        return Ok(marks);
+    }
+    let mut places: HashMap<(u16, u16), u16> = HashMap::new();
+    places.insert((0, 0), 0);
+    let mut queue = VecDeque::from([(0u16, 0u16)]);
+    let mut states = States::new();
+    while let Some((mark, string)) = queue.pop_front() {
+        let by_mark = marks.get(usize::from(mark)).unwrap_or(&[Next::Dead; 256]);
+        let by_string = strings.get(usize::from(string)).unwrap_or(&[Next::Dead; 256]);
+        let mut row = [Next::Dead; 256];
+        for ((next, mark), string) in row.iter_mut().zip(by_mark).zip(by_string) {
+            *next = match (*mark, *string) {
+                (Next::Accept(mark), _) | (_, Next::Accept(mark)) => Next::Accept(mark),
+                (Next::State(mark), Next::State(string)) => {
+                    let fresh =
+                        u16::try_from(places.len()).map_err(|_| AutomatonError::States(places.len()))?;
+                    Next::State(*places.entry((mark, string)).or_insert_with(|| {
+                        queue.push_back((mark, string));
+                        fresh
+                    }))
+                }
+                (_, Next::State(string)) => Next::String(string),
+                (_, Next::Dead | Next::String(_)) => Next::Dead,
+            };
+        }
+        states.push(row);
+        // Merging makes fewer of them, but not that many fewer; it takes time that grows with them.
+        if states.len() > 2 * STATES {
+            return Err(AutomatonError::States(states.len()));
+        }
+    }
+    Ok(merged(&states))
+}
+
+/// Marks are regular expressions over bytes.
+fn config() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true)
+}
+
+fn determinised(regexes: &[&str], numbers: &[u16], name: &'static str) -> Result<States, AutomatonError> {
+    if regexes.is_empty() {
+        return Ok(States::new());
+    }
     let nfa = thompson::Compiler::new()
         .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MEMORY)))
-        .build_many_from_hir(&trees)
+        .syntax(config())
+        .build_many(regexes)
         .map_err(|error| AutomatonError::Build { transport: name, source: error.into() })?;
-    Ok(merged(&cut(&nfa, &numbers, name)?))
+    Ok(merged(&cut(&nfa, numbers, name)?))
 }
 
 /// The states that are reached before a match, in the order of a breadth-first walk.
@@ -155,22 +214,29 @@ fn merged(states: &States) -> States {
 fn image(row: &[Next; 256], classes: &[u16]) -> [Next; 256] {
     row.map(|next| match next {
         Next::State(to) => Next::State(classes.get(usize::from(to)).copied().unwrap_or(u16::MAX)),
-        Next::Dead | Next::Accept(_) => next,
+        Next::Dead | Next::Accept(_) | Next::String(_) => next,
     })
 }
 
-/// Both transports in one table, and how many states below [`ACCEPT`] it uses.
-pub(super) fn table(tcp: &States, udp: &States) -> Result<(Vec<u16>, usize), AutomatonError> {
-    // Dead, two starts, then the others of TCP, then the others of UDP.
+/// Both transports and the strings in one table, and how many states below [`ACCEPT`] it uses.
+pub(super) fn table(
+    tcp: &States,
+    udp: &States,
+    strings: &States,
+) -> Result<(Vec<u16>, usize), AutomatonError> {
+    // Dead, two starts, idle, then the others of TCP, of UDP, of the strings.
     let others = |states: &States| states.len().saturating_sub(1);
-    let needed = 3 + others(tcp) + others(udp);
+    let needed = 4 + others(tcp) + others(udp) + others(strings);
     if needed > usize::from(ACCEPT) {
         return Err(AutomatonError::States(needed));
     }
     let mut table = vec![DEAD; STATES << 8];
-    let first = 3u16;
+    let first = 4u16;
     let second = first + u16::try_from(others(tcp)).unwrap_or(u16::MAX);
-    for (states, start, first) in [(tcp, START_TCP, first), (udp, START_UDP, second)] {
+    let third = second + u16::try_from(others(udp)).unwrap_or(u16::MAX);
+    let of_string = |state: u16| if state == 0 { IDLE } else { third + (state - 1) };
+    for (states, start, first) in [(tcp, START_TCP, first), (udp, START_UDP, second), (strings, IDLE, third)]
+    {
         let number = |state: u16| if state == 0 { start } else { first + (state - 1) };
         for (state, row) in (0u16..).zip(states) {
             let at = usize::from(number(state)) << 8;
@@ -179,6 +245,7 @@ pub(super) fn table(tcp: &States, udp: &States) -> Result<(Vec<u16>, usize), Aut
                     Next::Dead => DEAD,
                     Next::State(to) => number(*to),
                     Next::Accept(mark) => ACCEPT + mark,
+                    Next::String(to) => of_string(*to),
                 };
             }
         }
