@@ -9,6 +9,7 @@
 )]
 
 mod benign;
+mod canary;
 mod cgroup;
 mod cli;
 mod exec;

@@ -53,6 +53,8 @@ pub struct Watch {
     changes: Vec<Change>,
     /// Strings were found that the core does not know yet.
     news: bool,
+    /// That more files are written than can be looked into was said, since a canary was opened last.
+    overrun: bool,
 }
 
 #[derive(Debug)]
@@ -79,6 +81,7 @@ impl Watch {
             opened: BTreeMap::new(),
             changes: Vec::new(),
             news: false,
+            overrun: false,
         }
     }
 
@@ -87,11 +90,16 @@ impl Watch {
     /// # Errors
     /// The thread that reads copies does not start.
     pub fn set(&mut self, canaries: Vec<Canary>, wake: &Arc<OwnedFd>) -> io::Result<()> {
+        if self.placed.is_empty() && canaries.is_empty() {
+            return Ok(());
+        }
         let mut before: Vec<Placed> = mem::take(&mut self.placed);
         for canary in canaries {
-            let known = before.iter().position(|placed| placed.canary == canary);
+            let same = |known: &Canary| (&known.name, &known.path) == (&canary.name, &canary.path);
+            let known = before.iter().position(|placed| same(&placed.canary));
             self.placed.push(match known {
-                Some(at) => before.swap_remove(at),
+                // What was read from the file itself stays known.
+                Some(at) => before.swap_remove(at).with(canary),
                 None => {
                     Placed { canary, held: None, moved: VecDeque::new(), paths: Vec::new(), missed: false }
                 }
@@ -226,6 +234,7 @@ impl Watch {
     fn opened(&mut self, agent: AgentId, time: Nanos) {
         self.opened.retain(|_, last| time.since(*last) <= AFTER);
         self.opened.insert(agent, time);
+        self.overrun = false;
         let fresh = |file: &Candidate| time.since(file.event.time) <= BEFORE;
         for file in mem::take(&mut self.recent) {
             if file.event.agent != agent {
@@ -248,9 +257,10 @@ impl Watch {
         self.recent.push_back(file);
     }
 
-    fn look_into(&self, file: Candidate) {
+    fn look_into(&mut self, file: Candidate) {
         if let Some(copies) = &self.copies
             && !copies.look_into(file)
+            && !mem::replace(&mut self.overrun, true)
         {
             tracing::warn!("an agent that opened a canary writes more files than can be looked into");
         }
@@ -270,6 +280,15 @@ impl Watch {
 }
 
 impl Placed {
+    /// The same canary under another configuration.
+    fn with(mut self, canary: Canary) -> Self {
+        let known = mem::replace(&mut self.canary, canary).tokens;
+        self.canary.tokens.extend(known);
+        self.canary.tokens.sort();
+        self.canary.tokens.dedup();
+        self
+    }
+
     fn stands_at(&self) -> impl Iterator<Item = &PathBuf> {
         std::iter::once(&self.canary.path).chain(&self.paths)
     }
