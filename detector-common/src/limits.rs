@@ -77,8 +77,11 @@ pub const AUTOMATON_DEAD: u16 = 0;
 pub const AUTOMATON_START_TCP: u16 = 1;
 /// State in which the bytes of a datagram are begun.
 pub const AUTOMATON_START_UDP: u16 = 2;
-/// State of a segment in which no protocol's mark can match any more, but a canary's string still may, and
-/// has not begun: the walk goes on, and a segment that ends in it is one that ended in [`AUTOMATON_DEAD`].
-pub const AUTOMATON_IDLE: u16 = 3;
 /// First of the states that say "mark n matched", n being what they are beyond it; the last 64 states.
 pub const AUTOMATON_ACCEPT: u16 = 960;
+/// The last of these: a string of a canary was found, by a walk of its own beside that of the marks.
+pub const AUTOMATON_STRING: u16 = 1023;
+/// State of the walk over strings of canaries in which nothing of one was seen; 0 where there are none.
+pub const STRINGS_START: u16 = 1;
+/// State that says that one was found.
+pub const STRINGS_FOUND: u16 = 1023;

@@ -209,10 +209,12 @@ fn is_noise<const WAY: usize>(state: &mut State, len: u32) -> bool {
     len == limits::NOISE_ACT_TWO && state.noise == 1
 }
 
-/// Walks the automaton over the segment, a chunk at a time.
+/// Walks the automaton over the segment, a chunk at a time; and the strings of canaries, where there are any.
+/// A string that is split between two segments is found only where a mark has the first one handed over.
 #[inline(always)]
 fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
     let mut state = from;
+    let mut string = automaton::strings();
     let mut done = 0;
     while done < limits::LOOKED_AT {
         if done >= total {
@@ -224,12 +226,20 @@ fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
             return u32::from(limits::AUTOMATON_DEAD);
         }
         state = automaton::walk(state, &chunk, len);
-        if state == u32::from(limits::AUTOMATON_DEAD) || state >= u32::from(limits::AUTOMATON_ACCEPT) {
+        if state >= u32::from(limits::AUTOMATON_ACCEPT) {
+            break;
+        }
+        if string != 0 {
+            string = automaton::walk_strings(string, &chunk, len);
+            if string == u32::from(limits::STRINGS_FOUND) {
+                return u32::from(limits::AUTOMATON_STRING);
+            }
+        } else if state == u32::from(limits::AUTOMATON_DEAD) {
             break;
         }
         done += CHUNK as u32;
     }
-    if state == u32::from(limits::AUTOMATON_IDLE) { u32::from(limits::AUTOMATON_DEAD) } else { state }
+    state
 }
 
 /// Most bytes of a short record.

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
 use super::Decoy;
 
 /// Least bytes of a string that is looked for.
-pub const LEAST: usize = 12;
+const LEAST: usize = 12;
 
 /// The strings of canaries, and whose they are.
 #[derive(Debug, Default)]
@@ -40,13 +40,13 @@ impl Strings {
     }
 
     /// Names of the canaries whose strings stand in one of these texts, each once, in the order of the canaries.
-    pub fn find(&self, texts: impl IntoIterator<Item = &[u8]>) -> Vec<&str> {
+    pub fn find(&self, texts: impl IntoIterator<Item: AsRef<[u8]>>) -> Vec<&str> {
         let Some(search) = &self.search else { return Vec::new() };
-        let mut found: Vec<usize> = texts
-            .into_iter()
-            .flat_map(|text| search.find_overlapping_iter(text))
-            .filter_map(|found| self.owners.get(found.pattern().as_usize()).copied())
-            .collect();
+        let mut found: Vec<usize> = Vec::new();
+        for text in texts {
+            let matches = search.find_overlapping_iter(text.as_ref());
+            found.extend(matches.filter_map(|found| self.owners.get(found.pattern().as_usize()).copied()));
+        }
         found.sort_unstable();
         found.dedup();
         found.into_iter().filter_map(|owner| self.names.get(owner).map(AsRef::as_ref)).collect()

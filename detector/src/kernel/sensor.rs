@@ -22,7 +22,7 @@ use super::ring::Rings;
 use super::{KernelError, btf};
 use crate::agent::Agent;
 use crate::event::{AgentId, CgroupId, Direction, ProcessId};
-use crate::network::automaton::{self, Automaton};
+use crate::network::automaton::{self, Automaton, StringTable};
 use crate::network::protocol;
 
 /// The object that `build.rs` made.
@@ -80,8 +80,7 @@ pub struct Sensor {
     canary_count: Array<MapData, u32>,
     /// What the kernel half knows for canaries: inode and device.
     canaries_known: BTreeSet<(u64, u32)>,
-    automaton: Array<MapData, Table>,
-    wants: Array<MapData, Want>,
+    strings: Array<MapData, Table>,
     cgroups: Cgroups,
     states: Vec<HookState>,
     watched: BTreeMap<AgentId, Watched>,
@@ -153,10 +152,8 @@ impl Sensor {
                 .inspect_err(|error| tracing::warn!(%error, "probes cannot write diagnostics"))
                 .ok(),
         };
-        let compiled = automaton::compile().map_err(|source| KernelError::Automaton(Box::new(source)))?;
-        let mut automaton = array(&mut ebpf, "AUTOMATON")?;
-        let mut wants = array(&mut ebpf, "WANTS")?;
-        teach(&mut automaton, &mut wants, &compiled)?;
+        let automaton = automaton::compile().map_err(|source| KernelError::Automaton(Box::new(source)))?;
+        teach(&mut ebpf, &automaton)?;
         let rings = Rings::new(ring(&mut ebpf, "URGENT")?, ring(&mut ebpf, "BULK")?);
         let mut sensor = Self {
             groups: hash(&mut ebpf, "CGROUPS")?,
@@ -167,8 +164,7 @@ impl Sensor {
             canaries: hash(&mut ebpf, "CANARIES")?,
             canary_count: array(&mut ebpf, "CANARY_COUNT")?,
             canaries_known: BTreeSet::new(),
-            automaton,
-            wants,
+            strings: array(&mut ebpf, "STRINGS")?,
             ebpf,
             cgroups,
             states,
@@ -321,15 +317,22 @@ impl Sensor {
     }
 
     /// Hands over segments with these strings among their first bytes from now on, as many of them as there
-    /// is room for; gives how many that is. A message that is being looked at at this moment may be misread.
+    /// is room for; gives how many that is.
     ///
     /// # Errors
     /// The table cannot be written.
     pub fn look_for(&mut self, strings: &[&[u8]]) -> Result<usize, KernelError> {
-        let compiled =
-            automaton::compile_with(strings).map_err(|source| KernelError::Automaton(Box::new(source)))?;
-        teach(&mut self.automaton, &mut self.wants, &compiled)?;
-        Ok(compiled.strings)
+        let StringTable { table, strings } =
+            StringTable::new(strings).map_err(|source| KernelError::Automaton(Box::new(source)))?;
+        let mut cells = Box::new([[0_u16; 256]; STATES]);
+        for (cell, next) in cells.as_flattened_mut().iter_mut().zip(table) {
+            *cell = next;
+        }
+        // Each segment is walked from the start, so that no walk meets two tables but one of this moment.
+        self.strings
+            .set(0, cells, 0)
+            .map_err(|source| KernelError::Map { name: "STRINGS", source: Box::new(source) })?;
+        Ok(strings)
     }
 
     /// Records lost since the last call, by agent and kind.
@@ -482,11 +485,7 @@ fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, KernelE
 }
 
 /// Gives the kernel half the table by which it judges first bytes.
-fn teach(
-    map: &mut Array<MapData, Table>,
-    wants: &mut Array<MapData, Want>,
-    automaton: &Automaton,
-) -> Result<(), KernelError> {
+fn teach(ebpf: &mut Ebpf, automaton: &Automaton) -> Result<(), KernelError> {
     let refused = |name| move |source| KernelError::Map { name, source: Box::new(source) };
     let Automaton { table, marks, .. } = automaton;
     let mut cells = Box::new([[0_u16; 256]; STATES]);
@@ -497,14 +496,18 @@ fn teach(
     for (state, row) in (0..).zip(cells.iter_mut()).skip(usize::from(limits::AUTOMATON_ACCEPT)) {
         row.fill(state);
     }
-    // First what the numbers of marks mean: the table leads to them at once.
-    for (at, mark) in (0..).zip(marks) {
-        let protocol::Want { bytes, again, urgent, length_at } = mark.want;
+    let mut map: Array<MapData, Table> = array(ebpf, "AUTOMATON")?;
+    map.set(0, cells, 0).map_err(refused("AUTOMATON"))?;
+    let mut wants: Array<MapData, Want> = array(ebpf, "WANTS")?;
+    let of_strings = (u32::from(limits::AUTOMATON_STRING - limits::AUTOMATON_ACCEPT), automaton::STRING_WANT);
+    let of_marks = (0..).zip(marks.iter().map(|mark| mark.want));
+    for (at, want) in of_marks.chain([of_strings]) {
+        let protocol::Want { bytes, again, urgent, length_at } = want;
         let length_at = length_at.map_or(0, |at| u32::from(at) + 1);
         let want = Want { bytes: bytes.into(), again: again.into(), urgent: urgent.into(), length_at };
         wants.set(at, want, 0).map_err(refused("WANTS"))?;
     }
-    map.set(0, cells, 0).map_err(refused("AUTOMATON"))
+    Ok(())
 }
 
 /// Whether this process may load tracing and cgroup programs without being root.

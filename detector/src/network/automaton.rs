@@ -4,8 +4,8 @@
 //! matched, or [`DEAD`] says that none can. The table is made at every start: it depends on the marks alone.
 
 use detector_common::limits::{
-    AUTOMATON_ACCEPT, AUTOMATON_DEAD, AUTOMATON_IDLE, AUTOMATON_START_TCP, AUTOMATON_START_UDP,
-    AUTOMATON_STATES,
+    AUTOMATON_ACCEPT, AUTOMATON_DEAD, AUTOMATON_START_TCP, AUTOMATON_START_UDP, AUTOMATON_STATES,
+    AUTOMATON_STRING, STRINGS_FOUND, STRINGS_START,
 };
 use thiserror::Error;
 
@@ -21,22 +21,14 @@ pub const DEAD: u16 = AUTOMATON_DEAD;
 pub const START_TCP: u16 = AUTOMATON_START_TCP;
 /// Where the bytes of a datagram begin.
 pub const START_UDP: u16 = AUTOMATON_START_UDP;
-/// Where no mark of a protocol can match any more, but a canary's string may begin.
-pub const IDLE: u16 = AUTOMATON_IDLE;
 /// State `ACCEPT + n` says that mark `n` matched; nothing leads out of it.
 pub const ACCEPT: u16 = AUTOMATON_ACCEPT;
-/// Most marks.
-pub const MARKS: usize = STATES - ACCEPT as usize;
-
-/// Bytes of a canary's string that are looked for; userspace compares the whole.
+/// Most marks; one more number is that of the strings of canaries.
+pub const MARKS: usize = (AUTOMATON_STRING - ACCEPT) as usize;
+/// Bytes of a string that are looked for; userspace compares the whole.
 const PIECE: usize = 12;
-
-/// The mark of all strings of canaries; what it looks for is not known before the start.
-static STRING: Mark = Mark {
-    transport: Transport::Tcp,
-    regex: "",
-    want: Want { bytes: 1024, again: 4, urgent: true, length_at: None },
-};
+/// What userspace wants to see of a segment with a string of a canary.
+pub const STRING_WANT: Want = Want { bytes: 1024, again: 4, urgent: true, length_at: None };
 
 /// The table and the marks that its accepting states number.
 #[derive(Clone, Debug)]
@@ -47,8 +39,6 @@ pub struct Automaton {
     pub marks: Vec<&'static Mark>,
     /// How many states below [`ACCEPT`] are in use.
     pub states: usize,
-    /// How many of the strings that were asked for are looked for.
-    pub strings: usize,
 }
 
 /// Where a walk ended.
@@ -115,52 +105,56 @@ pub enum AutomatonError {
 
 /// The table of all protocols. Fails as [`compile_of`] does.
 pub fn compile() -> Result<Automaton, AutomatonError> {
-    compile_of(PROTOCOLS, &[])
-}
-
-/// The table of all protocols, and of as many of these strings, anywhere in a segment, as there is room for.
-/// Fails as [`compile_of`] does without them.
-pub fn compile_with(strings: &[&[u8]]) -> Result<Automaton, AutomatonError> {
-    let (mut fit, mut tried) = (0, strings.len());
-    let mut best = None;
-    // The most that fit, by halving: states grow with each string.
-    let mut too_many = strings.len() + 1;
-    while tried > fit {
-        match compile_of(PROTOCOLS, strings.get(..tried).unwrap_or_default()) {
-            Ok(automaton) => (fit, best) = (tried, Some(automaton)),
-            Err(_) => too_many = tried,
-        }
-        tried = (fit + too_many) / 2;
-    }
-    best.map_or_else(compile, Ok)
+    compile_of(PROTOCOLS)
 }
 
 /// The table of these protocols. Where several marks match after the same byte, the first one is told.
 /// Fails where a mark is none, or where there are too many marks or states.
-pub fn compile_of(protocols: &[Protocol], strings: &[&[u8]]) -> Result<Automaton, AutomatonError> {
+pub fn compile_of(protocols: &[Protocol]) -> Result<Automaton, AutomatonError> {
     let marks: Vec<_> = protocols
         .iter()
         .flat_map(|protocol| protocol.marks.iter().map(|mark| (protocol.application.name(), mark)))
         .collect();
-    let number = marks.len();
-    let all = number + usize::from(!strings.is_empty());
-    if all > MARKS {
-        return Err(AutomatonError::Marks(all));
+    if marks.len() > MARKS {
+        return Err(AutomatonError::Marks(marks.len()));
     }
     let tcp = build::states(&marks, Transport::Tcp)?;
     let udp = build::states(&marks, Transport::Udp)?;
-    let pieces: Vec<&[u8]> = strings.iter().map(|string| piece(string)).collect();
-    let strings = build::strings(&pieces, u16::try_from(number).unwrap_or(u16::MAX))?;
-    let (tcp, udp) = (build::beside(tcp, &strings)?, build::beside(udp, &strings)?);
-    let (table, states) = build::table(&tcp, &udp, &strings)?;
-    let mut marks: Vec<&'static Mark> = marks.into_iter().map(|(_, mark)| mark).collect();
-    if !pieces.is_empty() {
-        marks.push(&STRING);
-    }
-    Ok(Automaton { table, marks, states, strings: pieces.len() })
+    let (table, states) = build::table(&tcp, &udp)?;
+    Ok(Automaton { table, marks: marks.into_iter().map(|(_, mark)| mark).collect(), states })
 }
 
-/// The middle of a string: its beginning is often that of others, and each byte costs a state.
+/// Strings of canaries as a table of their own, walked beside that of the marks.
+#[derive(Clone, Debug)]
+pub struct StringTable {
+    /// The next state, by `state << 8 | byte`, as in [`Automaton::table`]; the first cell is where to begin.
+    pub table: Vec<u16>,
+    /// How many of the strings that were given have room.
+    pub strings: usize,
+}
+
+impl StringTable {
+    /// A table for as many of these strings as there is room for, anywhere in a segment.
+    pub fn new(strings: &[&[u8]]) -> Result<Self, AutomatonError> {
+        // Each byte costs a state, two are taken.
+        let most = (usize::from(STRINGS_FOUND) - 2) / PIECE;
+        let strings = strings.get(..most).unwrap_or(strings);
+        let pieces: Vec<&[u8]> = strings.iter().map(|string| piece(string)).collect();
+        let states = build::strings(&pieces)?;
+        Ok(Self { table: build::string_table(&states)?, strings: strings.len() })
+    }
+
+    /// Whether one of the strings is among the bytes, as the kernel half sees it.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        let mut state = self.table.first().copied().unwrap_or(0);
+        for byte in bytes {
+            state = self.table.get(usize::from(state) << 8 | usize::from(*byte)).copied().unwrap_or(0);
+        }
+        state == STRINGS_FOUND
+    }
+}
+
+/// The middle of a string: its beginning is often that of others.
 fn piece(string: &[u8]) -> &[u8] {
     let before = string.len().saturating_sub(PIECE) / 2;
     string.get(before..(before + PIECE).min(string.len())).unwrap_or(string)
@@ -181,9 +175,6 @@ impl Automaton {
             if state >= ACCEPT {
                 return Step::Accepted { mark: usize::from(state - ACCEPT), after: at + 1 };
             }
-        }
-        if state == IDLE {
-            return Step::Dead { after: bytes.len() };
         }
         Step::Live
     }

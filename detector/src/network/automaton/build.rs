@@ -11,7 +11,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
 use super::super::protocol::{Mark, Transport};
-use super::{ACCEPT, AutomatonError, DEAD, IDLE, START_TCP, START_UDP, STATES};
+use super::{ACCEPT, AutomatonError, DEAD, START_TCP, START_UDP, STATES, STRINGS_FOUND, STRINGS_START};
 
 /// Bytes that building one transport's states may take; a mark that needs more is a mistake.
 const MEMORY: usize = 4 << 20;
@@ -25,8 +25,6 @@ pub(super) enum Next {
     State(u16),
     /// To "this mark matched".
     Accept(u16),
-    /// Out of all marks of protocols, to this state of the strings of canaries.
-    String(u16),
 }
 
 /// The states of one transport's marks, the start first; empty where there are no marks.
@@ -65,52 +63,14 @@ pub(super) fn states(
     determinised(&regexes, &numbers, name)
 }
 
-/// The states of a search for any of these strings, told as this mark: from the first one, nothing of a string
-/// was seen. None where there are no strings.
-pub(super) fn strings(strings: &[&[u8]], mark: u16) -> Result<States, AutomatonError> {
+/// The states of a search for any of these strings, all of them told as mark 0; none where there are no strings.
+pub(super) fn strings(strings: &[&[u8]]) -> Result<States, AutomatonError> {
     if strings.is_empty() {
         return Ok(States::new());
     }
     let hex = |string: &&[u8]| string.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
     let any: Vec<String> = strings.iter().map(hex).collect();
-    determinised(&[&format!(".*(?:{})", any.join("|"))], &[mark], "canary")
-}
-
-/// Marks and strings side by side: the states of a walk that looks for both at once.
-pub(super) fn beside(marks: States, strings: &States) -> Result<States, AutomatonError> {
-    if strings.is_empty() {
-        return Ok(marks);
-    }
-    let mut places: HashMap<(u16, u16), u16> = HashMap::new();
-    places.insert((0, 0), 0);
-    let mut queue = VecDeque::from([(0u16, 0u16)]);
-    let mut states = States::new();
-    while let Some((mark, string)) = queue.pop_front() {
-        let by_mark = marks.get(usize::from(mark)).unwrap_or(&[Next::Dead; 256]);
-        let by_string = strings.get(usize::from(string)).unwrap_or(&[Next::Dead; 256]);
-        let mut row = [Next::Dead; 256];
-        for ((next, mark), string) in row.iter_mut().zip(by_mark).zip(by_string) {
-            *next = match (*mark, *string) {
-                (Next::Accept(mark), _) | (_, Next::Accept(mark)) => Next::Accept(mark),
-                (Next::State(mark), Next::State(string)) => {
-                    let fresh =
-                        u16::try_from(places.len()).map_err(|_| AutomatonError::States(places.len()))?;
-                    Next::State(*places.entry((mark, string)).or_insert_with(|| {
-                        queue.push_back((mark, string));
-                        fresh
-                    }))
-                }
-                (_, Next::State(string)) => Next::String(string),
-                (_, Next::Dead | Next::String(_)) => Next::Dead,
-            };
-        }
-        states.push(row);
-        // Merging makes fewer of them, but not that many fewer; it takes time that grows with them.
-        if states.len() > 2 * STATES {
-            return Err(AutomatonError::States(states.len()));
-        }
-    }
-    Ok(merged(&states))
+    determinised(&[&format!(".*(?:{})", any.join("|"))], &[0], "strings of canaries")
 }
 
 /// Marks are regular expressions over bytes.
@@ -214,29 +174,22 @@ fn merged(states: &States) -> States {
 fn image(row: &[Next; 256], classes: &[u16]) -> [Next; 256] {
     row.map(|next| match next {
         Next::State(to) => Next::State(classes.get(usize::from(to)).copied().unwrap_or(u16::MAX)),
-        Next::Dead | Next::Accept(_) | Next::String(_) => next,
+        Next::Dead | Next::Accept(_) => next,
     })
 }
 
-/// Both transports and the strings in one table, and how many states below [`ACCEPT`] it uses.
-pub(super) fn table(
-    tcp: &States,
-    udp: &States,
-    strings: &States,
-) -> Result<(Vec<u16>, usize), AutomatonError> {
-    // Dead, two starts, idle, then the others of TCP, of UDP, of the strings.
+/// Both transports in one table, and how many states below [`ACCEPT`] it uses.
+pub(super) fn table(tcp: &States, udp: &States) -> Result<(Vec<u16>, usize), AutomatonError> {
+    // Dead, two starts, then the others of TCP, then the others of UDP.
     let others = |states: &States| states.len().saturating_sub(1);
-    let needed = 4 + others(tcp) + others(udp) + others(strings);
+    let needed = 3 + others(tcp) + others(udp);
     if needed > usize::from(ACCEPT) {
         return Err(AutomatonError::States(needed));
     }
     let mut table = vec![DEAD; STATES << 8];
-    let first = 4u16;
+    let first = 3u16;
     let second = first + u16::try_from(others(tcp)).unwrap_or(u16::MAX);
-    let third = second + u16::try_from(others(udp)).unwrap_or(u16::MAX);
-    let of_string = |state: u16| if state == 0 { IDLE } else { third + (state - 1) };
-    for (states, start, first) in [(tcp, START_TCP, first), (udp, START_UDP, second), (strings, IDLE, third)]
-    {
+    for (states, start, first) in [(tcp, START_TCP, first), (udp, START_UDP, second)] {
         let number = |state: u16| if state == 0 { start } else { first + (state - 1) };
         for (state, row) in (0u16..).zip(states) {
             let at = usize::from(number(state)) << 8;
@@ -245,7 +198,6 @@ pub(super) fn table(
                     Next::Dead => DEAD,
                     Next::State(to) => number(*to),
                     Next::Accept(mark) => ACCEPT + mark,
-                    Next::String(to) => of_string(*to),
                 };
             }
         }
@@ -256,4 +208,28 @@ pub(super) fn table(
         table.iter_mut().skip(state << 8).take(256).for_each(|slot| *slot = itself);
     }
     Ok((table, needed))
+}
+
+/// The states of a search for strings as a table: the start is [`STRINGS_START`], and [`STRINGS_FOUND`] leads to
+/// itself. Without strings, nothing but zeros.
+pub(super) fn string_table(states: &States) -> Result<Vec<u16>, AutomatonError> {
+    if states.len() >= usize::from(STRINGS_FOUND) {
+        return Err(AutomatonError::States(states.len()));
+    }
+    let mut table = vec![0; STATES << 8];
+    for (state, row) in states.iter().enumerate() {
+        let at = (state + usize::from(STRINGS_START)) << 8;
+        for (slot, next) in table.iter_mut().skip(at).zip(row) {
+            *slot = match next {
+                Next::Dead => STRINGS_START,
+                Next::State(to) => STRINGS_START + to,
+                Next::Accept(_) => STRINGS_FOUND,
+            };
+        }
+    }
+    if !states.is_empty() {
+        table.iter_mut().skip(usize::from(STRINGS_FOUND) << 8).for_each(|slot| *slot = STRINGS_FOUND);
+        table.iter_mut().take(1).for_each(|slot| *slot = STRINGS_START);
+    }
+    Ok(table)
 }

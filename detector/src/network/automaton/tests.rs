@@ -1,7 +1,7 @@
 //! What the table says of bytes.
 
 use super::*;
-use crate::network::protocol::{self, Application, Prefix, Verdict, Want};
+use crate::network::protocol::{Application, Prefix, Verdict, Want};
 
 const WANT: Want = Want { bytes: 64, again: 0, urgent: false, length_at: None };
 
@@ -10,7 +10,7 @@ fn no(_prefix: &Prefix<'_>) -> Verdict {
 }
 
 fn of(marks: &'static [Mark]) -> Result<Automaton, AutomatonError> {
-    compile_of(&[Protocol { application: Application::Tunnel, marks, recognise: no }], &[])
+    compile_of(&[Protocol { application: Application::Tunnel, marks, recognise: no }])
 }
 
 const fn mark(transport: Transport, regex: &'static str) -> Mark {
@@ -82,9 +82,9 @@ fn a_mark_that_is_none_is_named() {
 fn too_much_is_refused_with_its_size() {
     const ONE: Mark = mark(Transport::Tcp, "abc");
     const MANY: &[Mark] = &[ONE; MARKS + 1];
-    assert!(matches!(of(MANY), Err(AutomatonError::Marks(65))));
+    assert!(matches!(of(MANY), Err(AutomatonError::Marks(64))));
     const LONG: &[Mark] = &[mark(Transport::Tcp, "a{1000}")];
-    assert!(matches!(of(LONG), Err(AutomatonError::States(1003))));
+    assert!(matches!(of(LONG), Err(AutomatonError::States(1002))));
     const HUGE: &[Mark] = &[mark(Transport::Tcp, ".*a.{30}")];
     assert!(of(HUGE).is_err());
 }
@@ -105,54 +105,36 @@ fn secrets(count: usize) -> Vec<String> {
     (0..count).map(|number| shape.token(bytes(number))).collect()
 }
 
-fn with(secrets: &[String]) -> Automaton {
-    compile_with(&secrets.iter().map(String::as_bytes).collect::<Vec<_>>()).unwrap()
+fn strings(secrets: &[String]) -> StringTable {
+    StringTable::new(&secrets.iter().map(String::as_bytes).collect::<Vec<_>>()).unwrap()
 }
 
 #[test]
 fn a_string_of_a_canary_is_found_wherever_it_stands() {
     let secrets = secrets(3);
-    let automaton = with(&secrets);
-    assert_eq!(automaton.strings, 3);
-    let mark = automaton.marks.len() - 1;
-    for transport in [Transport::Tcp, Transport::Udp] {
-        for before in
-            ["", "x", "password: ", "SSH", "GE", "{\"id\": 1, \"meth", "\u{16}\u{3}", &secrets[1][..9]]
-        {
-            for secret in &secrets {
-                let text = format!("{before}{secret} and more");
-                let step = automaton.run(transport, text.as_bytes());
-                assert!(
-                    matches!(step, Step::Accepted { mark: found, .. } if found == mark),
-                    "{text}: {step:?}"
-                );
-            }
+    let table = strings(&secrets);
+    for before in ["", "x", "password: ", "SSH-", "{\"id\": 1, \"meth", "\u{16}\u{3}", &secrets[1][..15]] {
+        for secret in &secrets {
+            assert!(table.is_in(format!("{before}{secret} and more").as_bytes()), "{before}{secret}");
         }
-        // Nothing begun: the segment is not worth handing over.
-        let text = "just words of no meaning to anybody, for as long as it takes";
-        assert!(matches!(automaton.run(transport, text.as_bytes()), Step::Dead { .. }), "{transport:?}");
-        // The middle of a string, begun at the end of a segment: the rest may follow.
-        let text = format!("words {}", &secrets[0][..12]);
-        assert_eq!(automaton.run(transport, text.as_bytes()), Step::Live);
     }
+    assert!(!table.is_in(b"just words of no meaning to anybody, for as long as it takes"));
+    assert!(!table.is_in(&secrets[0].as_bytes()[..15]));
 }
 
 #[test]
-fn marks_of_protocols_are_found_beside_strings_as_without() {
-    let (plain, automaton) = (compile().unwrap(), with(&secrets(8)));
-    for sample in protocol::samples() {
-        let without = plain.run(Transport::Tcp, sample.bytes);
-        if let Step::Accepted { .. } = without {
-            assert_eq!(automaton.run(Transport::Tcp, sample.bytes), without, "{}", sample.name);
-        }
-    }
+fn without_strings_no_walk_begins() {
+    let table = strings(&[]);
+    assert!(table.table.iter().all(|cell| *cell == 0));
+    assert!(!table.is_in(b"anything"));
 }
 
 #[test]
 fn strings_beyond_the_room_are_left_out_and_counted() {
     let began = std::time::Instant::now();
-    let automaton = with(&secrets(200));
-    println!("{} strings, {} states, {:?}", automaton.strings, automaton.states, began.elapsed());
-    assert!((16..200).contains(&automaton.strings), "{}", automaton.strings);
-    assert!(automaton.states <= usize::from(ACCEPT));
+    let many = secrets(200);
+    let table = strings(&many);
+    println!("{} strings, {:?}", table.strings, began.elapsed());
+    assert_eq!(table.strings, 85);
+    assert!(many[..85].iter().all(|secret| table.is_in(secret.as_bytes())));
 }
