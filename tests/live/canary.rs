@@ -162,9 +162,10 @@ fn an_open_is_reported_once_a_process_and_second_with_its_inode() {
 fn a_process_that_nobody_watches_raises_nothing() {
     needs_root!();
     let stage = Stage::new("aws");
-    let mut running =
-        Detector::start(stage.wrap("cat \"$KEY\"; until [ -e go ]; do sleep 0.1; done; head \"$KEY\""))
-            .unwrap();
+    let mut running = Detector::start(
+        stage.wrap("{ cat \"$KEY\"; until [ -e go ]; do sleep 0.1; done; head \"$KEY\"; } > /dev/null"),
+    )
+    .unwrap();
     let is_open = |alert: &Value| alert["rule"]["file"] == "rules/credential/canary_opened.yml";
     JsonLines::follow(&stage.path("alerts.jsonl")).wait_for("the agent's open", LIMIT, is_open).unwrap();
     assert!(!fs::read_to_string(stage.path("home/key")).unwrap().is_empty());
@@ -297,21 +298,23 @@ fn a_wrong_path_gives_one_line_and_the_rest_goes_on() {
         text += &format!("[[canary]]\nname = \"{name}\"\npath = \"{}\"\n", path.display());
     }
     fs::write(stage.path("config.toml"), text).unwrap();
-    let script = "cat \"$KEY\" > /dev/null; until [ -e go ]; do sleep 0.1; cat \"$PLACE/home/missing\" 2> /dev/null || true; done";
+    let script = "until [ -e go ]; do sleep 0.1; cat \"$PLACE/home/missing\" || true; done > /dev/null 2>&1; \
+                  cat \"$KEY\" > /dev/null";
     let mut running = Detector::start(stage.wrap(script)).unwrap();
-    let mut lines = JsonLines::follow(&stage.path("alerts.jsonl"));
-    let opened = |alert: &Value, name: &str| {
-        alert["rule"]["file"] == "rules/credential/canary_opened.yml" && alert.to_string().contains(name)
-    };
-    lines.wait_for("the canary that is there", LIMIT, |alert| opened(alert, "decoy")).unwrap();
     for (name, _) in &entries {
         running.wait_for_log(&format!("canary={name}")).unwrap();
     }
     // One that comes later is taken up; the agent opens it again and again.
     fs::write(&missing, "now it is here").unwrap();
-    lines.wait_for("the canary that came", LIMIT, |alert| opened(alert, "gone")).unwrap();
+    let mut lines = JsonLines::follow(&stage.path("alerts.jsonl"));
+    let opened = |alert: &Value, name: &str| {
+        alert["rule"]["file"] == "rules/credential/canary_opened.yml" && alert.to_string().contains(name)
+    };
+    lines.wait_for("the canary that came", LIMIT, |alert| opened(alert, "canary gone")).unwrap();
     fs::write(stage.path("work/go"), "").unwrap();
     assert!(running.wait(LIMIT).unwrap().success(), "{}", running.log());
+    // A repeat of the same finding in the same tree: an update of the alert names it.
+    lines.wait_for("the canary that was there", LIMIT, |alert| opened(alert, "canary decoy")).unwrap();
     for (name, _) in &entries {
         let said = format!("canary={name}");
         assert_eq!(running.log().matches(&said).count(), 1, "{}", running.log());
