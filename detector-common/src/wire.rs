@@ -543,6 +543,18 @@ pub struct Tag {
     pub left: u32,
 }
 
+/// Key of the dedupe of opens of canaries.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OpenKey {
+    /// Inode.
+    pub inode: u64,
+    /// Device.
+    pub dev: u32,
+    /// Process.
+    pub pid: u32,
+}
+
 /// Key of the datagram dedupe.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -1,6 +1,7 @@
 //! One hook a file.
 
 pub mod bind;
+pub mod canary;
 pub mod cgroup_attach;
 pub mod cgroup_create;
 pub mod cgroup_remove;

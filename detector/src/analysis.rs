@@ -136,17 +136,8 @@ pub struct Analyses {
 impl Analyses {
     /// Takes an event; what it completes is appended to `out`.
     pub fn event(&mut self, around: Around<'_>, event: &Event, out: &mut Vec<Observation>) {
-        let Self {
-            daemon,
-            ssh_client,
-            scan,
-            cadence,
-            dns_tunnel: _,
-            shell_socket,
-            relay,
-            new_code,
-            request,
-        } = self;
+        let Self { daemon, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay, new_code, request } =
+            self;
         daemon.event(around, event, out);
         request.event(around, event, out);
         ssh_client.event(around, event, out);
@@ -212,17 +203,8 @@ impl Analyses {
 
     /// Things that were not followed because too many were.
     pub fn dropped(&self) -> u64 {
-        let Self {
-            daemon,
-            ssh_client,
-            scan,
-            cadence,
-            dns_tunnel,
-            shell_socket,
-            relay,
-            new_code,
-            request,
-        } = self;
+        let Self { daemon, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay, new_code, request } =
+            self;
         daemon.dropped()
             + ssh_client.dropped()
             + scan.dropped()

@@ -119,7 +119,7 @@ impl Contents {
                 class.is_some() || (small::is_small(&file.path) && self.may_spend(event.time))
             }
             FileOp::Unlink => class.is_some(),
-            FileOp::Chmod | FileOp::Access | FileOp::Map => false,
+            FileOp::Chmod | FileOp::Access | FileOp::Copy | FileOp::Map => false,
         };
         if !is_worth_it {
             return;

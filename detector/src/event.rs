@@ -376,7 +376,7 @@ pub struct FileEvent {
     pub path_truncated: bool,
     /// Another process opened the file and this one received it over a socket.
     pub received: bool,
-    /// Name of the canary that this file is.
+    /// Name of the canary that this file is; `copy of NAME` for a copy that was found.
     pub canary: Option<Box<str>>,
 }
 
@@ -402,6 +402,8 @@ pub enum FileOp {
     Access,
     /// Mapped executable.
     Map,
+    /// Found to hold, after it was written, what a canary holds; the old name is that of the canary.
+    Copy,
 }
 
 impl FileOp {
@@ -417,6 +419,7 @@ impl FileOp {
             Self::Chmod => "chmod",
             Self::Access => "access",
             Self::Map => "map",
+            Self::Copy => "copy",
         }
     }
 }

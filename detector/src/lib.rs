@@ -8,6 +8,7 @@
 pub mod agent;
 pub mod alert;
 pub mod analysis;
+pub mod canary;
 pub mod change;
 pub mod cli;
 pub mod config;

@@ -1,5 +1,7 @@
 //! The core: one step turns one input into alerts. It does no I/O and reads no clock.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -8,6 +10,7 @@ use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
 use crate::analysis::{Analyses, Around, Observation};
+use crate::canary::{Decoy, Strings};
 use crate::change::Change;
 use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos, Own};
 use crate::network::{Network, Recognised};
@@ -40,6 +43,8 @@ pub enum Input {
     },
     /// What a small file held after it was written.
     FileText(Box<FileText>),
+    /// The canaries and their strings; replaces what was said before.
+    Canaries(Vec<Decoy>),
     /// What the sensor cannot see, one sentence each; replaces what was said before.
     Gaps(Vec<String>),
     /// What the detector itself is; said once, at its start.
@@ -97,6 +102,7 @@ pub struct Pipeline {
     gaps: Vec<String>,
     analyses: Analyses,
     network: Network,
+    canaries: Arc<Strings>,
     rules: RuleSet,
     groups: Groups,
     held: Held,
@@ -119,6 +125,7 @@ impl Pipeline {
             gaps: Vec::new(),
             analyses: Analyses::default(),
             network: Network::default(),
+            canaries: Arc::default(),
             recognised: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
@@ -149,6 +156,10 @@ impl Pipeline {
             Input::AgentRemoved(id) => self.agents.remove(id),
             Input::Cgroup { id, path } => self.cgroups.insert(id, &path),
             Input::FileText(text) => self.file_text(&text, out),
+            Input::Canaries(decoys) => {
+                self.canaries = Arc::new(Strings::new(&decoys));
+                self.network.set_canaries(Arc::clone(&self.canaries));
+            }
             Input::Gaps(gaps) => self.gaps = gaps,
             Input::Own(own) => self.table.set_own(*own),
             Input::Tick(now) => self.tick(now, out),
@@ -340,6 +351,7 @@ impl Pipeline {
             }),
             actor,
             change,
+            canaries: &self.canaries,
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {

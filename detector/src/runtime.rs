@@ -8,6 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 use crate::agent::{Agent, Agents, Pattern};
+use crate::canary::{Canary, Change, Decoy, Watch};
 use crate::content::Contents;
 use crate::event::{AgentId, CgroupId, Event, EventKind, Lost, Membership, Nanos, ProcessId};
 use crate::kernel::cgroup::Cgroups;
@@ -36,8 +37,8 @@ const STRANGERS: usize = 4096;
 
 /// What the rim asks of the ring thread.
 pub enum Command {
-    /// Other rules, agents and expected daemons count from now on.
-    Reload(Box<RuleSet>, Vec<Pattern>, Vec<String>),
+    /// Other rules, agents, expected daemons and canaries count from now on.
+    Reload(Box<RuleSet>, Vec<Pattern>, Vec<String>, Vec<Canary>),
     /// Drain what is there, then stop.
     Stop,
 }
@@ -66,6 +67,7 @@ pub struct Engine {
     agents: Agents,
     /// Groups that were born among agents and are none: what they did until that was said is dropped.
     strangers: BTreeSet<AgentId>,
+    canaries: Watch,
     core: Core,
     contents: Contents,
     commands: Receiver<Command>,
@@ -93,6 +95,7 @@ impl Engine {
             decoder,
             agents,
             strangers: BTreeSet::new(),
+            canaries: Watch::none(),
             core,
             contents,
             commands,
@@ -131,6 +134,35 @@ impl Engine {
         self.core.feed(Input::ExpectedDaemons(entries), clock::now);
     }
 
+    /// Watches other canaries from now on. One that is not there is said once in the log, and watched when it
+    /// comes.
+    pub fn set_canaries(&mut self, canaries: Vec<Canary>) {
+        if let Err(error) = self.canaries.set(canaries, &self.wake) {
+            tracing::error!(%error, "copies of canaries are not found: the thread that reads does not start");
+        }
+        self.follow_canaries();
+    }
+
+    /// Tells the kernel half and the core what is new about canaries.
+    fn follow_canaries(&mut self) {
+        for event in self.canaries.found(clock::now()) {
+            self.core.feed(Input::Event(event), clock::now);
+        }
+        for change in self.canaries.changes() {
+            let told = match change {
+                Change::Add(file) => self.sensor.add_canary(file),
+                Change::Remove(file) => self.sensor.remove_canary(file),
+            };
+            if let Err(error) = told {
+                tracing::error!(%error, "a canary or a copy of one is not watched");
+            }
+        }
+        if let Some(decoys) = self.canaries.news() {
+            look_for(&mut self.sensor, &decoys);
+            self.core.feed(Input::Canaries(decoys), clock::now);
+        }
+    }
+
     /// The cgroup2 file system.
     pub fn cgroups(&self) -> &Cgroups {
         self.sensor.cgroups()
@@ -163,6 +195,7 @@ impl Engine {
             for text in self.contents.take() {
                 self.core.feed(Input::FileText(Box::new(text)), clock::now);
             }
+            self.follow_canaries();
             quiet = if drained == 0 { quiet + 1 } else { 0 };
             if drained > 0 {
                 last_event = Instant::now();
@@ -173,9 +206,9 @@ impl Engine {
             }
             loop {
                 match self.commands.try_recv() {
-                    Ok(Command::Reload(rules, patterns, daemons)) => {
+                    Ok(Command::Reload(rules, patterns, daemons, canaries)) => {
                         self.expect_daemons(daemons);
-                        self.reload(*rules, patterns);
+                        self.reload(*rules, patterns, canaries);
                     }
                     Ok(Command::Stop) | Err(TryRecvError::Disconnected) => stopping = true,
                     Err(TryRecvError::Empty) => break,
@@ -224,6 +257,7 @@ impl Engine {
         {
             change.path = path;
         }
+        let opened = self.canaries.see(&mut event);
         match &event.kind {
             EventKind::CgroupCreate(change) if !self.agents.knows(event.agent) => {
                 if let Err(error) = self.recognise(change.id, &change.path, event.agent) {
@@ -252,8 +286,10 @@ impl Engine {
             | EventKind::Lost(_) => {}
         }
         if !self.strangers.contains(&event.agent) {
-            self.contents.ask(&event);
-            self.core.feed(Input::Event(event), clock::now);
+            for event in std::iter::once(event).chain(opened) {
+                self.contents.ask(&event);
+                self.core.feed(Input::Event(event), clock::now);
+            }
         }
         if let Some(agent) = gone {
             self.sensor.unwatch(agent.id);
@@ -297,7 +333,8 @@ impl Engine {
         Ok(())
     }
 
-    fn reload(&mut self, rules: RuleSet, patterns: Vec<Pattern>) {
+    fn reload(&mut self, rules: RuleSet, patterns: Vec<Pattern>, canaries: Vec<Canary>) {
+        self.set_canaries(canaries);
         self.core.replace_rules(rules);
         self.agents.set_patterns(patterns);
         if let Err(error) = self.watch_existing() {
@@ -309,6 +346,8 @@ impl Engine {
         self.decoder.set_clock(clock::offset());
         self.sensor.log();
         self.contents.log();
+        self.canaries.tick();
+        self.follow_canaries();
         let now = clock::now();
         for (agent, kind, count) in self.sensor.take_lost() {
             let what = kind_name(kind).into();
@@ -327,6 +366,23 @@ impl Engine {
         }
         self.core.feed(Input::Tick(now), clock::now);
         self.sensor.rest();
+    }
+}
+
+/// Has the kernel half look for the strings of canaries in what is sent.
+fn look_for(sensor: &mut Sensor, decoys: &[Decoy]) {
+    let strings: BTreeSet<&[u8]> =
+        decoys.iter().flat_map(|decoy| &decoy.tokens).map(|token| token.as_bytes()).collect();
+    let strings: Vec<&[u8]> = strings.into_iter().collect();
+    match sensor.look_for(&strings) {
+        Ok(looked_for) if looked_for < strings.len() => tracing::warn!(
+            looked_for,
+            strings = strings.len(),
+            "there are more strings of canaries than room; the others are seen only in flows whose first bytes \
+             are handed over for another reason"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "strings of canaries are not looked for in what is sent"),
     }
 }
 

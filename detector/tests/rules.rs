@@ -83,6 +83,7 @@ fn judge_what(
             cgroup_path: Some("/agents/coder"),
             container: None,
             pod: None,
+            canaries: &detector::canary::Strings::default(),
         },
         &mut findings,
     );

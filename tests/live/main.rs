@@ -10,6 +10,7 @@
 
 mod around;
 mod benign;
+mod canary;
 mod cgroup;
 mod change;
 mod cli;

@@ -213,8 +213,9 @@ pub fn symlinked(actor: &Actor, target: u64, name: Named) {
     tail.emit(Lane::Urgent, Kind::FileSymlink, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
 
+/// Reports an operation on an open file.
 #[inline(always)]
-fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
+pub fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
     record(actor, kind, file, (mode, file.flags()), flags);
 }
 

@@ -11,7 +11,7 @@ use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::{Kind, OperationCode};
 
-use super::{file, unix};
+use super::{canary, file, unix};
 use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
@@ -117,12 +117,16 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let number = args.number();
     let result: i64 = ctx.arg(1);
     if number != number::OPENAT && !is_served(number) {
-        if asked::is_served(number) && is_asked_for(Kind::Operation.bit()) && asked::matters(number, result, args) {
+        if asked::is_served(number)
+            && is_asked_for(Kind::Operation.bit())
+            && asked::matters(number, result, args)
+        {
             asked::report(number, result, args);
         }
         return 0;
     }
-    if result < 0 || is_read_only(number, args) || !is_wanted(number) {
+    let is_dull = is_read_only(number, args) && (number == number::MMAP || !canary::exist());
+    if result < 0 || is_dull || !is_wanted(number) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };
@@ -130,6 +134,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
             let opened = Task::current().file(result as u32);
             let open = opened.open().asked(open_flags(number, args));
+            canary::opened(&actor, opened);
             if open.is_change() {
                 file::opened(&actor, opened, open, 0);
             }

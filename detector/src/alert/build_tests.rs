@@ -31,6 +31,7 @@ fn judge(exec: Exec) -> Alert {
         cgroup_path: Some("/agents/coder"),
         container: None,
         pod: None,
+        canaries: &crate::canary::Strings::default(),
     };
     let mut findings = Vec::new();
     sample::rules().judge(&subject, &mut findings);

@@ -177,7 +177,11 @@ fn touched(file: &FileEvent) -> String {
         FileOp::Symlink => format!("made {path} a symbolic link to {from}"),
         FileOp::Unlink => format!("removed {path}"),
         FileOp::Chmod => format!("gave {path} the mode {:04o}", file.mode & 0o7777),
-        FileOp::Access => format!("opened {path}"),
+        FileOp::Access => match file.canary.as_deref() {
+            Some(name) => format!("opened the canary {}: {path}", clip(name, 100)),
+            None => format!("opened {path}"),
+        },
+        FileOp::Copy => format!("wrote {path}, which holds what the canary {from} holds"),
         FileOp::Map => format!("mapped {path} as code"),
     }
 }
@@ -289,6 +293,7 @@ mod tests {
         assert_eq!(sentence(FileOp::Symlink, true), "made /a a symbolic link to /b");
         assert_eq!(sentence(FileOp::Unlink, false), "removed /a");
         assert_eq!(sentence(FileOp::Access, false), "opened /a");
+        assert_eq!(sentence(FileOp::Copy, false), "wrote /a, which holds what the canary /b holds");
         assert_eq!(sentence(FileOp::Map, false), "mapped /a as code");
         assert_eq!(sentence(FileOp::Chmod, false), "gave /a the mode 0755");
     }

@@ -87,6 +87,7 @@ fn config() -> String {
     let sections = [
         ("Config", "top level"),
         ("AgentConfig", "`[[agent]]`"),
+        ("CanaryConfig", "`[[canary]]`"),
         ("RulesConfig", "`[rules]`"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),

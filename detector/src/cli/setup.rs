@@ -20,7 +20,7 @@ use crate::sinks::file::AlertFile;
 pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Checked> {
     Ok(match path {
         Some(path) => crate::config::load(path)?,
-        None => crate::config::parse("", Path::new("(default)"))?,
+        None => crate::config::default()?,
     })
 }
 
@@ -111,6 +111,9 @@ pub(super) fn engine(
     contents.wait_until_ready();
     let (mut engine, remote) = Engine::new(sensor, rings, Agents::new(patterns), core, contents, &files);
     engine.expect_daemons(checked.daemons.clone());
+    if !checked.canaries.is_empty() {
+        engine.set_canaries(checked.canaries.clone());
+    }
     Ok((engine, remote))
 }
 

@@ -58,7 +58,7 @@ impl Held {
         let EventKind::File(file) = &event.kind else { return false };
         let is_written = match file.op {
             FileOp::Open | FileOp::Truncate | FileOp::Rename | FileOp::Link | FileOp::Symlink => true,
-            FileOp::Unlink | FileOp::Chmod | FileOp::Access | FileOp::Map => false,
+            FileOp::Unlink | FileOp::Chmod | FileOp::Access | FileOp::Copy | FileOp::Map => false,
         };
         is_written && change::class_of(file).is_some()
     }

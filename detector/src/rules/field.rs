@@ -60,7 +60,14 @@ const FILE: &[Category] =
 /// Categories about a file whose content may be read afterwards.
 const WRITTEN: &[Category] = &[Category::FileEvent];
 const EXEC: &[Category] = &[Category::ProcessCreation];
-const CANARY: &[Category] = &[Category::FileAccess];
+const CANARY: &[Category] = &[
+    Category::FileEvent,
+    Category::FileChange,
+    Category::FileDelete,
+    Category::FileAccess,
+    Category::NetworkPayload,
+];
+const ACCESS: &[Category] = &[Category::FileAccess];
 const IMAGE: &[Category] = &[Category::ImageLoad];
 const OPERATION: &[Category] = &[Category::Operation];
 const TOUCHING: &[Category] =
@@ -126,7 +133,7 @@ fields! {
     DestinationDomains "DestinationDomains" CONNECTION "That name and every domain above it.";
     DestinationResolved "DestinationResolved" CONNECTION "Whether a DNS answer named the remote address; absent for addresses that are not public.";
 
-    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell.";
+    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell; canary where the bytes hold a string of one.";
     Role "Role" PAYLOAD "client or server: the part that the process plays.";
     StratumDialect "StratumDialect" PAYLOAD "Mining protocol: cryptonote, bitcoin, ethereumstratum1, ethereumstratum2, ethproxy, grin, beam, fishhash, getwork, getblocktemplate, stratum2.";
     StratumMethod "StratumMethod" PAYLOAD "Method or message of the mining protocol, such as login or mining.subscribe.";
@@ -168,7 +175,7 @@ fields! {
 
     TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink. The path on the host, where the file is there; that and the path as the process has it, where these differ and both are the host's.";
     SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink; the name that was used, for a file known under TargetFilename too.";
-    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink.";
+    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink; access, copy (of canaries).";
     FileCreated "FileCreated" FILE "The file did not exist before.";
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
     FileEmptied "FileEmptied" FILE "The open cut the file to nothing.";
@@ -185,7 +192,9 @@ fields! {
     TargetInWorkspace "TargetInWorkspace" FILE "The file is below a directory that the agent's processes were started in, or in a project around one.";
     TargetIsDirectory "TargetIsDirectory" FILE "The file is a directory.";
     WriterTrusted "WriterTrusted" ACTOR "A package manager, container runtime or service manager of the host acts, told by inode; or a system program below a package manager.";
-    Canary "Canary" CANARY "Name of the canary that was opened.";
+    Canary "Canary" CANARY "Name of the canary that the file is, or whose strings were sent; `copy of NAME` for a copy.";
+    CanaryNamed "CanaryNamed" ACCESS "An argument of the process or of one above it, of the same agent, names the canary that was opened.";
+    CanaryTokens "CanaryTokens" EXEC "Names of canaries whose strings stand in the arguments, as they are or in base64.";
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
     ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";

@@ -163,6 +163,7 @@ fn file(category: Category, fields: &Map<String, Value>) -> FileEvent {
     let op = match (category, text(fields, "FileOperation")) {
         (Category::FileDelete, _) => FileOp::Unlink,
         (Category::FileChange, _) => FileOp::Chmod,
+        (Category::FileAccess, Some("copy")) => FileOp::Copy,
         (Category::FileAccess, _) => FileOp::Access,
         (Category::ImageLoad, _) => FileOp::Map,
         (_, Some("rename")) => FileOp::Rename,

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use super::facts::Facts;
 use super::facts::miner::Token;
+use super::facts::program::basename;
 use super::field::{self, FieldId};
+use crate::canary::Strings;
 use crate::change::Change;
 use crate::event::{
     CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, Operation, ProcessId,
@@ -44,6 +46,8 @@ pub struct Subject<'a> {
     pub actor: Option<&'a Process>,
     /// How the file changed, for an event about one whose content is known.
     pub change: Option<&'a Change>,
+    /// Strings of canaries.
+    pub canaries: &'a Strings,
 }
 
 impl<'a> Subject<'a> {
@@ -63,6 +67,7 @@ pub(super) struct View<'a> {
     pod: Option<&'a str>,
     hostname: Option<&'a str>,
     change: Option<&'a Change>,
+    canaries: Option<&'a Strings>,
     exec: Option<&'a Exec>,
     /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
     given: Option<&'a Map<String, Value>>,
@@ -73,8 +78,18 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
-        let Subject { what, table, agent_name, cgroup_path, container, pod, hostname, actor: _, change } =
-            *subject;
+        let Subject {
+            what,
+            table,
+            agent_name,
+            cgroup_path,
+            container,
+            pod,
+            hostname,
+            actor: _,
+            change,
+            canaries,
+        } = *subject;
         let process = OnceCell::new();
         let exec = if let Some(EventKind::Exec(exec)) = what.kind() {
             Some(&**exec)
@@ -94,6 +109,7 @@ impl<'a> View<'a> {
             pod,
             hostname,
             change,
+            canaries: Some(canaries),
             exec,
             given: None,
             process,
@@ -113,6 +129,7 @@ impl<'a> View<'a> {
             pod: None,
             hostname: None,
             change: None,
+            canaries: None,
             exec,
             given: Some(fields),
             process: OnceCell::new(),
@@ -230,6 +247,18 @@ impl<'a> View<'a> {
         let name = rsigma_eval::Event::get_field(self, field)?.as_str()?.to_ascii_lowercase();
         let above = std::iter::successors(Some(&*name), |name| Some(name.split_once('.')?.1));
         Some(list(above.map(|name| EventValue::Str(Cow::Owned(name.to_owned())))))
+    }
+
+    /// Whether the file that was opened stands in the arguments of the process, or of one above it.
+    fn names_canary(&self) -> bool {
+        let Some(file) = self.file() else { return false };
+        let name = basename(&file.path);
+        let names = |exec: &Exec| exec.argv.iter().skip(1).any(|arg| arg.contains(name));
+        let agent = self.what.agent();
+        let mut above = self.ancestors().take_while(|process| process.agent == agent);
+        !name.is_empty()
+            && (self.exec.is_some_and(names)
+                || above.any(|process| process.exec.as_deref().is_some_and(names)))
     }
 
     fn stdio(&self) -> Option<&'a StdioSocket> {
@@ -410,7 +439,16 @@ impl<'a> View<'a> {
             | FieldId::StartedCgroup
             | FieldId::StartedTie => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
-            FieldId::Canary => self.file()?.canary.as_deref().map(str),
+            FieldId::Canary => match self.file() {
+                Some(file) => file.canary.as_deref().map(str),
+                None => self.observed(id.name()),
+            },
+            FieldId::CanaryNamed => Some(EventValue::Bool(self.names_canary())),
+            FieldId::CanaryTokens => {
+                let args = self.exec?.argv.iter().map(|arg| arg.as_bytes());
+                let found = self.canaries?.find(args);
+                (!found.is_empty()).then(|| list(found.into_iter().map(str)))
+            }
             FieldId::ImageLoaded => Some(str(&self.file()?.path)),
             FieldId::ExeWrittenByAgent => Some(EventValue::Bool(self.exec?.written.is_some())),
             FieldId::ExeAgeSeconds => {

@@ -43,6 +43,7 @@ impl Core {
             | Input::AgentAdded(_)
             | Input::AgentRemoved(_)
             | Input::Cgroup { .. }
+            | Input::Canaries(_)
             | Input::Gaps(_)
             | Input::Own(_)
             | Input::ExpectedDaemons(_)

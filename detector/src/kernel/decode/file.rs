@@ -85,6 +85,7 @@ impl Decoder {
                 | FileOp::Unlink
                 | FileOp::Chmod
                 | FileOp::Access
+                | FileOp::Copy
                 | FileOp::Map => (first, first_on_host),
             };
         }
@@ -107,6 +108,7 @@ impl Decoder {
             | FileOp::Symlink
             | FileOp::Unlink
             | FileOp::Access
+            | FileOp::Copy
             | FileOp::Map => false,
         };
         let truncated = event.path_truncated;
@@ -202,6 +204,7 @@ impl Decoder {
             | FileOp::Symlink
             | FileOp::Unlink
             | FileOp::Access
+            | FileOp::Copy
             | FileOp::Map => {}
         }
     }
