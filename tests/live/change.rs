@@ -57,7 +57,7 @@ impl Scene {
 
     /// What the detector was told of files.
     fn texts(&self) -> Vec<FileText> {
-        let inputs = Reader::open(&self.path("recording")).unwrap();
+        let inputs = Reader::open(self.path("recording")).unwrap();
         let text = |input| if let Input::FileText(text) = input { Some(*text) } else { None };
         inputs.filter_map(|input| text(input.unwrap())).collect()
     }
@@ -196,7 +196,7 @@ fn secrets_are_in_no_alert_and_no_recording() {
     let texts = scene.texts();
     assert!(texts.iter().any(|text| text.path.ends_with("/config.json")), "{texts:#?}");
     assert!(!fs::read_to_string(scene.path("alerts")).unwrap().contains("hunter2"));
-    let inputs = Reader::open(&scene.path("recording")).unwrap();
+    let inputs = Reader::open(scene.path("recording")).unwrap();
     for input in inputs {
         let said = format!("{:?}", input.unwrap());
         assert!(!said.contains("hunter2"), "{said}");
