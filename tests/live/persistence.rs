@@ -155,7 +155,9 @@ fn every_form_of_a_write_to_every_group_is_judged() {
             groups.clone().map(|(rule, mount, path)| format!("{rule} {mount} {path}\n")).collect();
         run(&mut watch, &mut command, &lines);
         let errors = fs::read_to_string(place.path().join("errors")).unwrap();
-        assert_eq!(errors, "");
+        // The loader speaks of what ld.so.preload names for as long as it is there.
+        let errors: Vec<&str> = errors.lines().filter(|line| !line.contains("/etc/ld.so.preload")).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
         let marks = format!("{}/mark/", place.path().display());
         let judged = judged(&watch.seen, &marks);
         let mut wrong = Vec::new();

@@ -393,8 +393,8 @@ impl<'a> View<'a> {
             FieldId::TargetInWorkspace => {
                 let agent = self.what.agent();
                 let below = self.ancestors().take_while(|process| process.agent == agent);
-                let execs = below.filter_map(|process| process.exec.as_deref()).chain(self.exec);
-                Some(EventValue::Bool(target::is_in_workspace(self.file()?, execs)))
+                let mut execs = below.filter_map(|process| process.exec.as_deref()).chain(self.exec);
+                Some(EventValue::Bool(target::is_in_workspace(self.file()?, &mut execs)))
             }
             FieldId::TargetIsDirectory => Some(EventValue::Bool(target::is_directory(self.file()?))),
             FieldId::WriterTrusted => {

@@ -28,9 +28,11 @@ form() {
 create() { (echo x > "$target"); }
 append() { (echo x >> "$target"); }
 through() { (echo x > "$1"); }
+# The sensor may just be looking at what is mounted.
+unmount() { for _ in 1 2 3 4 5 6 7 8 9 10; do umount "$1" 2> /dev/null && return; sleep 0.01; done; umount "$1"; }
 bound() {
     mount --bind "$directory" "$place/binds" && "$@"
-    umount "$place/binds"
+    unmount "$place/binds"
 }
 write_bound() { bound through "$place/binds/$leaf"; }
 move_bound() {
@@ -41,7 +43,7 @@ jailed() {
     mkdir -p "$place/jail/x"
     mount --bind "$directory" "$place/jail/x"
     perl -e 'chroot $ARGV[0] or die; eval $ARGV[2]; die $@ if $@' "$place/jail" "$leaf" "$1"
-    umount "$place/jail/x"
+    unmount "$place/jail/x"
 }
 linked() {
     ln -sfn "$directory" "$place/links/directory"

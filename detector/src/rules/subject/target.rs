@@ -30,11 +30,11 @@ pub(super) fn is_directory(file: &FileEvent) -> bool {
 
 /// Whether the file is where the processes of its writer work: below the directory that one of them was
 /// started in, or in the project (what a hidden directory such as `.git` lies in) around that.
-pub(super) fn is_in_workspace(file: &FileEvent, mut execs: impl Iterator<Item = &Exec>) -> bool {
+pub(super) fn is_in_workspace(file: &FileEvent, execs: &mut dyn Iterator<Item = &Exec>) -> bool {
     let path = &*file.path;
     let hidden = path.find("/.").map_or(path, |at| path.get(..at).unwrap_or(path));
     let project = if hidden.len() == path.len() { parent(path) } else { hidden };
-    execs.any(|exec| {
+    std::iter::from_fn(|| execs.next()).any(|exec| {
         let cwd = exec.cwd.trim_end_matches('/');
         let is_below = |path: &str, directory: &str| {
             !is_nowhere(directory)
@@ -106,11 +106,11 @@ mod tests {
             ("/", false),
             ("/home/u", false),
         ] {
-            assert_eq!(is_in_workspace(&hook, [&at(cwd)].into_iter()), expected, "{cwd}");
+            assert_eq!(is_in_workspace(&hook, &mut [&at(cwd)].into_iter()), expected, "{cwd}");
         }
         let home = file("/home/u/.git/hooks/pre-commit");
-        assert!(!is_in_workspace(&home, [&at("/home/u/project")].into_iter()));
-        assert!(is_in_workspace(&file("/work/AGENTS.md"), [&at("/work/src")].into_iter()));
+        assert!(!is_in_workspace(&home, &mut [&at("/home/u/project")].into_iter()));
+        assert!(is_in_workspace(&file("/work/AGENTS.md"), &mut [&at("/work/src")].into_iter()));
     }
 
     #[test]
