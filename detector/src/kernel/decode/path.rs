@@ -230,7 +230,12 @@ fn open(who: Who, root: &Root, name: &Name<'_>, path: &[u8], mounts: &mut Mounts
     let mut path = path.to_vec();
     for _ in 0..LINKS {
         let Some((link, rest)) = process_link(&path, who.pid) else { break };
-        base = Some(openat(CWD, link, flags, Mode::empty()).ok()?);
+        base = match openat(CWD, &*link, flags, Mode::empty()) {
+            Ok(found) => Some(found),
+            // It is gone; its root is the one that is looked from.
+            Err(_) if link == format!("/proc/{}/root", who.pid).as_bytes() => None,
+            Err(_) => return None,
+        };
         path = rest;
     }
     let found = match &base {
