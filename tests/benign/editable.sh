@@ -7,5 +7,5 @@ echo 'ANSWER = 42' > package/tiny_package/__init__.py
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_CONFIG_FILE=/dev/null
 .venv/bin/python -m pip install -q --no-index --no-build-isolation --no-deps -e ./package
 .venv/bin/python -c 'import tiny_package; print(tiny_package.ANSWER)'
-echo 'import sys' > .venv/lib/python3*/site-packages/own.pth 2> /dev/null || true
+for place in .venv/lib/python3*/site-packages; do echo 'import sys' > "$place/own.pth"; done
 .venv/bin/python -c pass

@@ -117,13 +117,23 @@ fn judged(events: &[Event], marks: &str) -> Judged {
     found
 }
 
-/// Runs a command of the watched group to its end, taking events all the while.
-fn run(watch: &mut Watch, command: &mut Command, input: &str) {
+/// Runs a command of the watched group to its end, taking events all the while. Files in `settle` are removed
+/// once their events came.
+fn run(watch: &mut Watch, command: &mut Command, input: &str, settle: &str) {
     let mut child = watch.group.hold(command.stdin(Stdio::piped())).unwrap().spawn().unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let deadline = Instant::now() + Duration::from_secs(300);
+    let mut from = 0;
     loop {
         watch.take(Duration::from_millis(5));
+        for event in &watch.seen[from..] {
+            if let EventKind::File(file) = &event.kind
+                && file.path.starts_with(settle)
+            {
+                fs::remove_file(&*file.path).unwrap();
+            }
+        }
+        from = watch.seen.len();
         if let Some(status) = child.try_wait().unwrap() {
             assert!(status.success(), "{status}");
             break;
@@ -153,9 +163,12 @@ fn every_form_of_a_write_to_every_group_is_judged() {
         let groups = GROUPS.iter().filter(|(rule, ..)| only.is_empty() || *rule == only);
         let lines: String =
             groups.clone().map(|(rule, mount, path)| format!("{rule} {mount} {path}\n")).collect();
-        run(&mut watch, &mut command, &lines);
+        let settle = format!("{}/settle/", place.path().display());
+        run(&mut watch, &mut command, &lines, &settle);
         let errors = fs::read_to_string(place.path().join("errors")).unwrap();
-        assert_eq!(errors, "");
+        // The loader speaks of what ld.so.preload names for as long as it is there.
+        let errors: Vec<&str> = errors.lines().filter(|line| !line.contains("/etc/ld.so.preload")).collect();
+        assert!(errors.is_empty(), "{errors:#?}");
         let marks = format!("{}/mark/", place.path().display());
         let judged = judged(&watch.seen, &marks);
         let mut wrong = Vec::new();

@@ -279,7 +279,7 @@ mod tests {
             touched(&FileEvent {
                 op,
                 path: "/a".into(),
-                from: Some("/b".into()),
+                from: matches!(op, FileOp::Rename | FileOp::Link | FileOp::Symlink).then(|| "/b".into()),
                 mode: 0o10_0755,
                 created,
                 ..FileEvent::default()
@@ -296,6 +296,14 @@ mod tests {
         assert_eq!(sentence(FileOp::Copy, false), "wrote /a, which holds what the canary /b holds");
         assert_eq!(sentence(FileOp::Map, false), "mapped /a as code");
         assert_eq!(sentence(FileOp::Chmod, false), "gave /a the mode 0755");
+        let other = FileEvent {
+            path: "/tmp/a".into(),
+            host_path: Some("/etc/a".into()),
+            from: Some("/b".into()),
+            ..FileEvent::default()
+        };
+        let expected = "opened /tmp/a (/etc/a on the host), by its other name /b, for writing";
+        assert_eq!(touched(&other), expected);
     }
 
     #[test]

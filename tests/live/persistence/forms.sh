@@ -6,7 +6,7 @@ set -u
 place=$1
 trigger=$2
 exec 2>> "$place/errors"
-mkdir -p "$place/mark" "$place/binds" "$place/links"
+mkdir -p "$place/mark" "$place/settle" "$place/binds" "$place/links"
 
 mark() { : > "$place/mark/$1@$rule@${target//\//%}"; }
 # The target as it was before, and a source beside it on the same mount.
@@ -28,9 +28,16 @@ form() {
 create() { (echo x > "$target"); }
 append() { (echo x >> "$target"); }
 through() { (echo x > "$1"); }
+# Waits until the sensor has seen what was done so far. Names of renames are followed after the fact: on a kernel
+# where they have to be, what is unmounted or removed at once is not found any more.
+settle() { sh "${BASH_SOURCE%/*}/settle.sh" "$place"; }
+unmount() {
+    settle
+    umount "$1"
+}
 bound() {
     mount --bind "$directory" "$place/binds" && "$@"
-    umount "$place/binds"
+    unmount "$place/binds"
 }
 write_bound() { bound through "$place/binds/$leaf"; }
 move_bound() {
@@ -41,7 +48,7 @@ jailed() {
     mkdir -p "$place/jail/x"
     mount --bind "$directory" "$place/jail/x"
     perl -e 'chroot $ARGV[0] or die; eval $ARGV[2]; die $@ if $@' "$place/jail" "$leaf" "$1"
-    umount "$place/jail/x"
+    unmount "$place/jail/x"
 }
 linked() {
     ln -sfn "$directory" "$place/links/directory"
@@ -51,6 +58,7 @@ second_name() {
     ln "$target" "$work/second"
     mark second-name
     (echo x >> "$work/second")
+    settle
     rm -f "$work/second"
 }
 archived() {
@@ -64,6 +72,7 @@ parent_moved() {
     rm -rf "$directory"
     mark parent-moved
     mv "$work/parent" "$directory"
+    settle
 }
 
 while read -r rule top target; do
@@ -101,7 +110,8 @@ while read -r rule top target; do
     form chroot-mv absent jailed 'open my $f, ">", "/x/zz-source" or die; rename "/x/zz-source", "/x/$ARGV[1]" or die'
     form namespace absent unshare -m sh -c 'mount --bind "$1" "$2" && echo x > "$2/$3"' sh "$directory" "$place/binds" "$leaf"
     form namespace-mv absent unshare -m sh -c \
-        'mount --bind "$1" "$2" && echo x > "$2/zz-source" && mv "$2/zz-source" "$2/$3"' sh "$directory" "$place/binds" "$leaf"
+        'mount --bind "$1" "$2" && echo x > "$2/zz-source" && mv "$2/zz-source" "$2/$3" && sh "$4/settle.sh" "$5"' \
+        sh "$directory" "$place/binds" "$leaf" "${BASH_SOURCE%/*}" "$place"
     if [ "$directory" != "$top" ]; then form parent-moved-made there parent_moved; fi
     form chmod there chmod 755 "$target"
     form layer absent unshare -m sh -c 'mount -t tmpfs none "$1" && mkdir -p "$2" && echo x > "$3"' sh "$top" "$directory" "$target"

@@ -119,7 +119,13 @@ impl Decoder {
             let old = self.resolve(pid, file, first, None);
             event.host_from = self.host_path(&old, file.mntns);
             event.from = Some(old.path);
-            self.resolve(pid, file, second, within(new_directory, file.within[1], strings.above))
+            let mut new =
+                self.resolve(pid, file, second, within(new_directory, file.within[1], strings.above));
+            if event.op == FileOp::Link {
+                // Two names of one file: the new one may be gone already.
+                new.facts = new.facts.or(old.facts);
+            }
+            new
         } else {
             self.resolve(pid, file, first, within(directory, file.within[0], strings.above))
         };

@@ -11,7 +11,7 @@ use crate::event::text;
 
 /// What stands for the components that a truncated path lacks.
 const MISSING: &str = "\u{2026}";
-/// Most directories that are held open within a batch.
+/// Most directories that are remembered within a batch.
 const REMEMBERED: usize = 64;
 /// Most parents of a process that is gone that are asked in its stead.
 const PARENTS: usize = 8;
@@ -82,9 +82,10 @@ pub(super) struct Resolver {
     directories: HashMap<(u32, Vec<u8>), Option<Directory>>,
 }
 
-/// A directory that was found.
+/// A directory that was found. It is not held open: that would keep its mount busy.
 struct Directory {
-    open: OwnedFd,
+    /// How this program reaches it.
+    here: Vec<u8>,
     path: Box<str>,
     place: Option<Place>,
 }
@@ -97,6 +98,8 @@ struct Root {
     /// It is that of the process itself, not of one that stands in.
     own: bool,
     pid: u32,
+    /// How this program reaches it.
+    here: String,
 }
 
 impl Resolver {
@@ -123,7 +126,7 @@ impl Resolver {
         {
             let whole = whole(&name, name.text, &root);
             if let Some(found) = whole.and_then(|path| open(who, &root, &name, &path, mounts)) {
-                let facts = mounts::facts(&found.open, b"");
+                let facts = mounts::facts(CWD, &found.here);
                 return Found { path: found.path, place: found.place, facts };
             }
         }
@@ -149,7 +152,7 @@ impl Resolver {
         Found {
             path: join(&directory.path),
             place: directory.place.as_ref().map(|place| Place { dev: place.dev, path: join(&place.path) }),
-            facts: mounts::facts(&directory.open, leaf),
+            facts: mounts::facts(CWD, &[&*directory.here, b"/", leaf].concat()),
         }
     }
 
@@ -194,7 +197,7 @@ fn root(who: Who, mounts: &Mounts, parents: &dyn Fn(u32) -> Option<u32>) -> Opti
     let of = |pid: u32, own: bool| {
         let open = openat(CWD, format!("/proc/{pid}/root"), flags, Mode::empty()).ok()?;
         let path = link(&open)?;
-        Some(Root { open, path, own, pid })
+        Some(Root { open, path, own, pid, here: format!("/proc/{pid}/root") })
     };
     if let Some(root) = of(who.pid, true) {
         return Some(root);
@@ -213,7 +216,7 @@ fn root(who: Who, mounts: &Mounts, parents: &dyn Fn(u32) -> Option<u32>) -> Opti
         return None;
     }
     let open = openat(CWD, "/", flags, Mode::empty()).ok()?;
-    Some(Root { open, path: b"/".to_vec(), own: false, pid: std::process::id() })
+    Some(Root { open, path: b"/".to_vec(), own: false, pid: std::process::id(), here: String::new() })
 }
 
 /// Opens a path below a root, as a place alone. Links into `/proc/PID` are followed for whoever meant them.
@@ -227,7 +230,12 @@ fn open(who: Who, root: &Root, name: &Name<'_>, path: &[u8], mounts: &mut Mounts
     let mut path = path.to_vec();
     for _ in 0..LINKS {
         let Some((link, rest)) = process_link(&path, who.pid) else { break };
-        base = Some(openat(CWD, link, flags, Mode::empty()).ok()?);
+        base = match openat(CWD, &*link, flags, Mode::empty()) {
+            Ok(found) => Some(found),
+            // It is gone; its root is the one that is looked from.
+            Err(_) if link == format!("/proc/{}/root", who.pid).as_bytes() => None,
+            Err(_) => return None,
+        };
         path = rest;
     }
     let found = match &base {
@@ -254,10 +262,14 @@ fn open(who: Who, root: &Root, name: &Name<'_>, path: &[u8], mounts: &mut Mounts
             Err(_) => return None,
         },
     };
-    let path = text_of(&link(&found)?);
+    let raw = link(&found)?;
     let mount = mounts::facts(&found, b"")?.stx_mnt_id;
+    drop(found);
+    let below = if root.path == b"/" { &*raw } else { raw.strip_prefix(&*root.path).unwrap_or(&raw) };
+    let here = [root.here.as_bytes(), below].concat();
+    let path = text_of(&raw);
     let place = mounts.within(&path, mount, root.pid, who.mntns);
-    Some(Directory { open: found, path, place })
+    Some(Directory { here, path, place })
 }
 
 /// What of a path goes through `/proc/PID/root`, `cwd` or `fd/N`, with `self` put right, and the rest.

@@ -82,11 +82,14 @@ impl Twins {
     }
 }
 
-/// Whether a file of this name may run or decide by itself: the system's own, and hidden ones of homes.
+/// Whether a file of this name may run or decide by itself: the system's own, hidden ones of homes, Git hooks.
 pub(super) fn is_watched(name: &str) -> bool {
     let home = name.strip_prefix("/root/").or_else(|| Some(name.strip_prefix("/home/")?.split_once('/')?.1));
-    let is_hidden = |home: &str| home.starts_with('.') && !CACHES.iter().any(|cache| home.starts_with(cache));
-    PLACES.iter().any(|place| name.starts_with(place)) || home.is_some_and(is_hidden)
+    let is_in = |home: &str, cache: &str| home.strip_prefix(cache).is_some_and(|rest| rest.starts_with('/'));
+    let is_hidden = |home: &str| home.starts_with('.') && !CACHES.iter().any(|cache| is_in(home, cache));
+    name.contains("/.git/hooks/")
+        || PLACES.iter().any(|place| name.starts_with(place))
+        || home.is_some_and(is_hidden)
 }
 
 #[cfg(test)]
@@ -122,7 +125,7 @@ mod tests {
         {
             assert!(!is_watched(name), "{name}");
         }
-        for name in ["/etc/cron.d/x", "/root/.ssh/authorized_keys", "/home/u/.bashrc", "/var/spool/cron/x"] {
+        for name in ["/etc/cron.d/x", "/root/.ssh/authorized_keys", "/home/u/.bashrc", "/root/.npmrc"] {
             assert!(is_watched(name), "{name}");
         }
     }

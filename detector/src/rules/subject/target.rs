@@ -30,11 +30,11 @@ pub(super) fn is_directory(file: &FileEvent) -> bool {
 
 /// Whether the file is where the processes of its writer work: below the directory that one of them was
 /// started in, or in the project (what a hidden directory such as `.git` lies in) around that.
-pub(super) fn is_in_workspace(file: &FileEvent, mut execs: &mut dyn Iterator<Item = &Exec>) -> bool {
+pub(super) fn is_in_workspace(file: &FileEvent, execs: &mut dyn Iterator<Item = &Exec>) -> bool {
     let path = &*file.path;
     let hidden = path.find("/.").map_or(path, |at| path.get(..at).unwrap_or(path));
     let project = if hidden.len() == path.len() { parent(path) } else { hidden };
-    (&mut execs).any(|exec| {
+    std::iter::from_fn(|| execs.next()).any(|exec| {
         let cwd = exec.cwd.trim_end_matches('/');
         let is_below = |path: &str, directory: &str| {
             !is_nowhere(directory)
