@@ -102,6 +102,16 @@ impl Plain for [u8; 16] {}
 impl Plain for [u32; 5] {}
 impl<T> Plain for *const T {}
 
+/// The same value, of which the compiler knows no more where it is from: choosing between two words of a context, it
+/// would choose between their addresses, which the verifier refuses.
+#[inline(always)]
+pub fn settled(value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: moves a register to itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack)) };
+    value
+}
+
 /// Whether kernel memory holds exactly this text, its NUL included.
 #[inline(always)]
 pub fn text_is<const N: usize>(address: *const u8, text: &[u8; N]) -> bool {

@@ -26,11 +26,8 @@ hook!(
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {
-    let (dentry, name) = if kernel::has(MAPPED_IDS) {
-        (ctx.pointer(1), ctx.pointer(2))
-    } else {
-        (ctx.pointer(0), ctx.pointer(1))
-    };
+    let [first, second, third] = [0, 1, 2].map(|n| kernel::settled(ctx.number(n)) as *const u8);
+    let (dentry, name) = if kernel::has(MAPPED_IDS) { (second, third) } else { (first, second) };
     let Some(actor) = scope::watched() else { return };
     if !kernel::text_is(name, b"security.capability\0") {
         return;
