@@ -470,7 +470,7 @@ impl<'a> View<'a> {
             FieldId::BpfProgramType => self.operation()?.program_type.map(int),
             FieldId::OnHostMounts => {
                 let (own, its) = (self.table?.own().mntns, self.operation()?.mntns);
-                (own != 0 && its != 0).then(|| EventValue::Bool(own == its))
+                (own != 0 && its != 0).then_some(EventValue::Bool(own == its))
             }
             FieldId::TargetName => {
                 let operation = self.operation()?;

@@ -13,7 +13,11 @@ fn connects(world: &mut World, pid: u32, path: &str) {
     let operation = Operation {
         code: OperationCode::UnixConnect,
         target: None,
+        same_agent: false,
         number: 0,
+        errno: 0,
+        program_type: None,
+        mntns: 0,
         path: Some(path.into()),
         source: None,
         detail: None,
