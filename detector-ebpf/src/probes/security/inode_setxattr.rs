@@ -26,8 +26,9 @@ hook!(
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {
-    let [first, second, third] = [0, 1, 2].map(|n| kernel::settled(ctx.number(n)) as *const u8);
-    let (dentry, name) = if kernel::has(MAPPED_IDS) { (second, third) } else { (first, second) };
+    let argument = |n| kernel::settled(ctx.number(n)) as *const u8;
+    let (dentry, name) =
+        if kernel::has(MAPPED_IDS) { (argument(1), argument(2)) } else { (argument(0), argument(1)) };
     let Some(actor) = scope::watched() else { return };
     if !kernel::text_is(name, b"security.capability\0") {
         return;

@@ -5,7 +5,7 @@
 //! that a watched process wrote are reported: a system library costs one look-up.
 
 use super::Arguments;
-use crate::kernel::File;
+use crate::kernel::{self, File};
 use crate::probes::file;
 use crate::scope;
 
@@ -13,11 +13,12 @@ hook!("mmap_file", "security_mmap_file", mmap_file_lsm, mmap_file_fentry, mmap_f
 
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {
-    let protection = ctx.number(1);
-    if protection & file::PROT_EXEC == 0 || ctx.pointer(0).is_null() {
+    // Read once: some kernels know it may be null, and their verifier wants to see that this very pointer is not null.
+    let (mapped, protection) = (kernel::settled(ctx.number(0)) as *const u8, ctx.number(1));
+    if protection & file::PROT_EXEC == 0 || mapped.is_null() {
         return;
     }
     if let Some(actor) = scope::watched() {
-        file::mapped(&actor, File(ctx.pointer(0)), protection as u32);
+        file::mapped(&actor, File(mapped), protection as u32);
     }
 }
