@@ -74,11 +74,7 @@ impl Builder {
         set!(scratch, within, from + u64::from(u16::MAX));
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
-        for _ in 0..PATH_COMPONENTS {
-            if path_component() != 0 {
-                break;
-            }
-        }
+        path_walk();
         let start = get!(scratch, last) as usize & START_MASK;
         let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
             // SAFETY: four bytes of the buffer.
@@ -108,11 +104,7 @@ impl Builder {
         set!(scratch, dentry, root);
         // No mount has a root there: the walk ends where a directory is its own parent.
         set!(scratch, mount, 0);
-        for _ in 0..PATH_COMPONENTS {
-            if path_component() != 0 {
-                break;
-            }
-        }
+        path_walk();
         get!(scratch, len).wrapping_sub(from) as u16
     }
 
@@ -190,6 +182,19 @@ impl Builder {
         set!(self.scratch, len, get!(self.scratch, len) + got);
         got as u16
     }
+}
+
+/// Walks from where the scratch buffer says up to the root. A global function as its steps are: whatever calls it,
+/// the verifier goes through its loop once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_walk() -> i32 {
+    for _ in 0..PATH_COMPONENTS {
+        if path_component() != 0 {
+            return 1;
+        }
+    }
+    0
 }
 
 /// Writes one component and goes one up; 1 ends the walk. Where it is, it reads from the scratch buffer, since
