@@ -5,6 +5,7 @@
 //! renumbered: recordings outlive versions.
 #![no_std]
 
+pub mod features;
 pub mod limits;
 pub mod offsets;
 pub mod wire;

@@ -57,12 +57,48 @@ offsets! {
     task_signal = "task_struct.signal";
     /// wait(2) status.
     task_exit_code = "task_struct.exit_code";
+    /// Credentials that others judge the task by.
+    task_cred = "task_struct.cred";
+    /// User id.
+    cred_uid = "cred.uid";
     /// Control groups of the task.
     task_cgroups = "task_struct.cgroups";
+    /// Name of the task, sixteen bytes.
+    task_comm = "task_struct.comm";
+    /// What numbers the task has.
+    task_thread_pid = "task_struct.thread_pid";
+    /// Links from the tasks of a number, one a kind of number.
+    task_pid_links = "task_struct.pid_links";
+    /// How deep its pid namespace is.
+    pid_level = "pid.level";
+    /// First tasks of a number, one a kind of number.
+    pid_tasks = "pid.tasks";
+    /// Numbers in each pid namespace, from the initial one on.
+    pid_numbers = "pid.numbers";
+    /// Pid namespace of a number.
+    upid_ns = "upid.ns";
+    /// The tree of numbers of a pid namespace.
+    pidns_tree = "pid_namespace.idr.idr_rt.xa_head";
+    /// How many bits of the index a node's children divide.
+    node_shift = "xa_node.shift";
+    /// Children of a node.
+    node_slots = "xa_node.slots";
+    /// Process that a directory of `/proc` is about.
+    proc_pid = "proc_inode.pid";
+    /// The inode inside that.
+    proc_vfs = "proc_inode.vfs_inode";
+    /// How a signal came to be.
+    siginfo_code = "kernel_siginfo.si_code";
+    /// Root directory.
+    fs_root = "fs_struct.root";
+    /// Number of a device file.
+    inode_rdev = "inode.i_rdev";
     /// Control group of the default hierarchy.
     css_set_dfl = "css_set.dfl_cgrp";
     /// Number of live threads.
     signal_live = "signal_struct.live";
+    /// File that an area of memory maps.
+    area_file = "vm_area_struct.vm_file";
     /// First byte of argv in user memory.
     mm_arg_start = "mm_struct.arg_start";
     /// End of argv.
@@ -73,8 +109,6 @@ offsets! {
     mm_env_end = "mm_struct.env_end";
     /// Working directory.
     fs_pwd = "fs_struct.pwd";
-    /// Root directory of a process.
-    fs_root = "fs_struct.root";
     /// Executable (the interpreter, for a script).
     bprm_file = "linux_binprm.file";
     /// Path as it was given to execve.
@@ -105,8 +139,12 @@ offsets! {
     dentry_sb = "dentry.d_sb";
     /// Name bytes of a directory entry.
     dentry_name = "dentry.d_name.name";
+    /// Inode of a directory entry.
+    dentry_inode = "dentry.d_inode";
     /// Root dentry of a mount.
     vfsmount_root = "vfsmount.mnt_root";
+    /// Super block of a mount.
+    vfsmount_sb = "vfsmount.mnt_sb";
     /// The vfsmount inside struct mount.
     mount_mnt = "mount.mnt";
     /// Mount that this one is mounted on.
@@ -171,4 +209,10 @@ offsets! {
     sock_err = "sock.sk_err";
     /// Transport protocol.
     sock_protocol = "sock.sk_protocol";
+    /// The other end of a Unix socket.
+    unix_peer = "unix_sock.peer";
+    /// The name that a Unix socket was bound to.
+    unix_addr = "unix_sock.addr";
+    /// The sockaddr_un of such a name.
+    unix_name = "unix_address.name";
 }

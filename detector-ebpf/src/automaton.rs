@@ -11,6 +11,11 @@ const CELLS: usize = AUTOMATON_STATES as usize * 256;
 #[map]
 static AUTOMATON: Array<[u16; CELLS]> = Array::with_max_entries(1, 0);
 
+/// The same for the strings of canaries, anywhere in a segment. Its first cell, into which nothing leads, is the
+/// state that a walk begins in: 0 while there are no strings.
+#[map]
+static STRINGS: Array<[u16; CELLS]> = Array::with_max_entries(1, 0);
+
 /// What userspace wants to see of a message, by the mark that it matched.
 #[map]
 static WANTS: Array<Want> = Array::with_max_entries(64, 0);
@@ -37,19 +42,48 @@ pub fn chunk() -> [u64; CHUNK / 8] {
 #[inline(always)]
 pub fn walk(state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
     let Some(table) = AUTOMATON.get_ptr(0) else { return u32::from(AUTOMATON_DEAD) };
-    let table = table.cast::<u16>();
+    go(table.cast(), state, chunk, len)
+}
+
+/// Where a walk over strings of canaries begins; 0 where there are none.
+#[inline(always)]
+pub fn strings() -> u32 {
+    let Some(table) = STRINGS.get_ptr(0) else { return 0 };
+    // SAFETY: the first cell; volatile, since userspace writes it.
+    u32::from(unsafe { table.cast::<u16>().read_volatile() })
+}
+
+/// As [`walk`], over the strings of canaries.
+#[inline(always)]
+pub fn walk_strings(state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
+    let Some(table) = STRINGS.get_ptr(0) else { return 0 };
+    go(table.cast(), state, chunk, len)
+}
+
+#[inline(always)]
+fn go(table: *const u16, state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
     let bytes = chunk.as_ptr().cast::<u8>();
     let mut state = state;
     for at in 0..CHUNK {
         // SAFETY: inside the chunk; volatile, so that the compiler makes one plain loop of this.
         let byte = unsafe { bytes.wrapping_add(at).read_volatile() };
-        let cell = ((state << 8) | u32::from(byte)) as usize & (CELLS - 1);
-        // SAFETY: masked to the table's size, a power of two.
+        let cell = cell(state, byte);
+        // SAFETY: inside the table.
         let next = u32::from(unsafe { table.wrapping_add(cell).read_volatile() });
         let inside = ((at as u32).wrapping_sub(len) as i32 >> 31) as u32;
         state = (next & inside) | (state & !inside);
     }
     state
+}
+
+/// Where the table says what follows on `byte`. The mask comes last and is not the compiler's to move: before 6.10
+/// the verifier knows nothing of a number that two others were or-ed into.
+#[inline(always)]
+fn cell(state: u32, byte: u8) -> usize {
+    let mut cell = u64::from((state << 8) | u32::from(byte));
+    // SAFETY: masks one register; no memory, no flags.
+    unsafe { core::arch::asm!("{0} &= {1}", inout(reg) cell, const CELLS - 1) };
+    cell as usize
 }
 
 /// Whether a message that matched this mark, plus 1, must not be lost; 0 is none.

@@ -14,6 +14,17 @@ use detector_common::offsets::Offsets;
 #[unsafe(no_mangle)]
 static OFFSETS: Offsets = Offsets::unknown();
 
+/// Filled likewise: bits of [`detector_common::features`].
+#[unsafe(no_mangle)]
+static FEATURES: u32 = 0;
+
+/// Whether this kernel has a feature; the verifier knows the answer and does not look at the other way.
+#[inline(always)]
+pub fn has(feature: u32) -> bool {
+    // SAFETY: a frozen map value; volatile, since the loader wrote it.
+    unsafe { read_volatile(&raw const FEATURES) & feature != 0 }
+}
+
 macro_rules! at {
     ($base:expr, $field:ident) => {{
         // SAFETY: OFFSETS is a frozen map value of this layout; volatile, since the loader wrote it.
@@ -30,6 +41,13 @@ macro_rules! field {
     }};
 }
 
+macro_rules! offset {
+    ($field:ident) => {{
+        // SAFETY: as in `at!`.
+        (unsafe { read_volatile(&raw const OFFSETS.$field) }) as usize
+    }};
+}
+
 macro_rules! inside {
     ($base:expr, $field:ident) => {{
         // SAFETY: as in `at!`.
@@ -38,9 +56,41 @@ macro_rules! inside {
     }};
 }
 
+macro_rules! known {
+    ($field:ident) => {{
+        // SAFETY: as in `at!`.
+        let offset = unsafe { read_volatile(&raw const OFFSETS.$field) };
+        offset != detector_common::offsets::UNKNOWN
+    }};
+}
+
+mod numbered;
 mod sock;
 
 pub use sock::{Ends, Sock};
+
+/// How a signal came to be that the kernel gives no account of.
+#[derive(Clone, Copy)]
+pub struct SignalInfo(pub *const u8);
+
+impl SignalInfo {
+    /// Whether a process asked for it by kill(2) or one of its kin. 0 and 1 are no addresses: sent without an
+    /// account, as cgroup.kill does, and by the kernel itself.
+    #[inline(always)]
+    pub fn is_asked_for(self) -> bool {
+        const SI_USER: i32 = 0;
+        const SI_QUEUE: i32 = -1;
+        const SI_TKILL: i32 = -6;
+        match self.0 as u64 {
+            0 => true,
+            1 => false,
+            _ => {
+                let code: u32 = at!(self.0, siginfo_code);
+                matches!(code as i32, SI_USER | SI_QUEUE | SI_TKILL)
+            }
+        }
+    }
+}
 
 /// Plain old data that any bytes are a value of.
 pub trait Plain: Copy {}
@@ -51,6 +101,25 @@ impl Plain for u64 {}
 impl Plain for [u8; 16] {}
 impl Plain for [u32; 5] {}
 impl<T> Plain for *const T {}
+
+/// The same value, of which the compiler knows no more where it is from: choosing between two words of a context, it
+/// would choose between their addresses, which the verifier refuses.
+#[inline(always)]
+pub fn settled(value: u64) -> u64 {
+    let mut value = value;
+    // SAFETY: moves a register to itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack)) };
+    value
+}
+
+/// Whether kernel memory holds exactly this text, its NUL included.
+#[inline(always)]
+pub fn text_is<const N: usize>(address: *const u8, text: &[u8; N]) -> bool {
+    let mut held = [0_u8; N];
+    // SAFETY: writes at most the N bytes of `held`; the helper checks the source.
+    unsafe { generated::bpf_probe_read_kernel(held.as_mut_ptr().cast(), N as u32, address.cast()) };
+    held == *text
+}
 
 /// The kernel value at `address`, zeros if it cannot be read.
 #[inline(always)]
@@ -64,6 +133,21 @@ pub fn read<T: Plain>(address: *const u8) -> T {
     unsafe { value.assume_init() }
 }
 
+/// Whether user memory holds exactly this text, its NUL included.
+#[inline(always)]
+pub fn user_text_is<const N: usize>(address: u64, text: &[u8; N]) -> bool {
+    let mut held = [0_u8; N];
+    // SAFETY: writes at most the N bytes of `held`; the helper checks the source.
+    unsafe {
+        generated::bpf_probe_read_user(
+            held.as_mut_ptr().cast(),
+            N as u32,
+            address as *const core::ffi::c_void,
+        );
+    }
+    held == *text
+}
+
 /// The byte of user memory at `address`, 0 if it cannot be read.
 #[inline(always)]
 pub fn user_byte(address: u64) -> u8 {
@@ -73,6 +157,18 @@ pub fn user_byte(address: u64) -> u8 {
         generated::bpf_probe_read_user((&raw mut value).cast(), 1, address as *const core::ffi::c_void)
     };
     value
+}
+
+/// The value in user memory at `address`, zeros if it cannot be read.
+#[inline(always)]
+pub fn read_user<T: Plain>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the helper checks the address and writes all of `value`, zeros on failure.
+    unsafe {
+        generated::bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+    }
+    // SAFETY: zeroed or written; any bytes are a value of a Plain type.
+    unsafe { value.assume_init() }
 }
 
 /// A number that any CPU may read and write; aligned words are never torn.
@@ -133,6 +229,13 @@ impl Task {
         at!(leader, task_start)
     }
 
+    /// User id.
+    #[inline(always)]
+    pub fn uid(self) -> u32 {
+        let credentials: *const u8 = at!(self.0, task_cred);
+        at!(credentials, cred_uid)
+    }
+
     /// Parent.
     #[inline(always)]
     pub fn parent(self) -> Self {
@@ -172,6 +275,12 @@ impl Task {
     pub fn root(self) -> Path {
         let fs: *const u8 = at!(self.0, task_fs);
         Path::at(inside!(fs, fs_root))
+    }
+
+    /// Where its name stands: sixteen bytes, a NUL among them.
+    #[inline(always)]
+    pub fn name(self) -> *const u8 {
+        inside!(self.0, task_comm)
     }
 
     /// Number of its mount namespace.
@@ -241,11 +350,77 @@ impl Binprm {
     }
 }
 
+/// How a file was opened.
+#[derive(Clone, Copy)]
+pub struct OpenFile {
+    /// FMODE_* bits.
+    pub mode: u32,
+    /// O_* flags.
+    pub flags: u32,
+}
+
+impl OpenFile {
+    const FMODE_WRITE: u32 = 2;
+    const FMODE_CREATED: u32 = 0x10_0000;
+    /// An overlay's file below the one that was opened: since 6.6, and before.
+    const FMODE_INNER: u32 = 0x200_0000 | 0x2000_0000;
+    const O_TRUNC: u32 = 0o1000;
+
+    /// The same with the O_* flags that the caller asked for: the kernel forgets O_TRUNC once it is done.
+    #[inline(always)]
+    pub fn asked(self, flags: u64) -> Self {
+        Self { flags: self.flags | flags as u32 & Self::O_TRUNC, ..self }
+    }
+
+    /// Whether it was made by this open.
+    #[inline(always)]
+    pub fn is_created(self) -> bool {
+        self.mode & Self::FMODE_CREATED != 0
+    }
+
+    /// Whether it is emptied, having been there before.
+    #[inline(always)]
+    pub fn is_emptied(self) -> bool {
+        self.flags & Self::O_TRUNC != 0 && !self.is_created()
+    }
+
+    /// Whether it can be written, was made, or is emptied.
+    #[inline(always)]
+    pub fn is_change(self) -> bool {
+        let writes = self.mode & (Self::FMODE_WRITE | Self::FMODE_CREATED) != 0;
+        (writes || self.flags & Self::O_TRUNC != 0) && self.mode & Self::FMODE_INNER == 0
+    }
+}
+
 /// An open file.
 #[derive(Clone, Copy)]
 pub struct File(pub *const u8);
 
 impl File {
+    /// Where its FMODE_* bits stand.
+    #[inline(always)]
+    pub fn mode_at() -> usize {
+        offset!(file_mode)
+    }
+
+    /// Where its O_* flags stand.
+    #[inline(always)]
+    pub fn flags_at() -> usize {
+        offset!(file_flags)
+    }
+
+    /// The file that an area of memory maps; null where it maps none.
+    #[inline(always)]
+    pub fn of_area(area: *const u8) -> Self {
+        Self(at!(area, area_file))
+    }
+
+    /// How it was opened.
+    #[inline(always)]
+    pub fn open(self) -> OpenFile {
+        OpenFile { mode: self.mode(), flags: self.flags() }
+    }
+
     /// FMODE_* bits.
     #[inline(always)]
     pub fn mode(self) -> u32 {
@@ -292,6 +467,32 @@ impl File {
     }
 }
 
+/// Linux's number of Unix sockets.
+const AF_UNIX: u16 = 1;
+
+impl File {
+    /// The path that the other end of this Unix socket was bound to, NUL-terminated as a rule; null where
+    /// the file is no such socket or the other end has no name.
+    #[inline(always)]
+    pub fn peer_name(self) -> *const u8 {
+        const S_IFMT: u16 = 0o170_000;
+        const S_IFSOCK: u16 = 0o140_000;
+        if self.inode().mode() & S_IFMT != S_IFSOCK {
+            return core::ptr::null();
+        }
+        let socket: *const u8 = at!(self.0, file_private);
+        let sock: *const u8 = at!(socket, socket_sk);
+        let family: u16 = at!(sock, sock_family);
+        if family != AF_UNIX {
+            return core::ptr::null();
+        }
+        let peer: *const u8 = at!(sock, unix_peer);
+        let address: *const u8 = at!(peer, unix_addr);
+        // The path stands behind two bytes of family, in every sockaddr_un.
+        if address.is_null() { address } else { inside!(address, unix_name).wrapping_add(2) }
+    }
+}
+
 /// An inode.
 #[derive(Clone, Copy)]
 pub struct Inode(pub *const u8);
@@ -323,6 +524,24 @@ impl Inode {
         at!(self.0, inode_mode)
     }
 
+    /// Number of the device that a device file stands for.
+    #[inline(always)]
+    pub fn represents(self) -> u32 {
+        at!(self.0, inode_rdev)
+    }
+
+    /// The process that this file of `/proc/PID` is about; null where that is not known. To be asked of
+    /// inodes of procfs only.
+    #[inline(always)]
+    pub fn about(self) -> Task {
+        if !known!(proc_pid) || !known!(proc_vfs) {
+            return Task(core::ptr::null());
+        }
+        // SAFETY: as in `at!`.
+        let back = unsafe { read_volatile(&raw const OFFSETS.proc_vfs) } as usize;
+        Task::first_of(at!(self.0.wrapping_sub(back), proc_pid))
+    }
+
     /// Link count.
     #[inline(always)]
     pub fn links(self) -> u32 {
@@ -340,8 +559,12 @@ pub struct Path {
 }
 
 impl Path {
+    /// No place: its walk is empty.
+    pub const NONE: Self = Self { dentry: core::ptr::null(), mount: core::ptr::null() };
+
+    /// What a `struct path` says.
     #[inline(always)]
-    fn at(path: *const u8) -> Self {
+    pub fn at(path: *const u8) -> Self {
         Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
     }
 
@@ -350,6 +573,26 @@ impl Path {
     pub fn device(self) -> u32 {
         let sb: *const u8 = at!(self.dentry, dentry_sb);
         at!(sb, sb_dev)
+    }
+
+    /// An entry of the directory that a `struct path` says.
+    #[inline(always)]
+    pub fn below(directory: *const u8, dentry: *const u8) -> Self {
+        Self { dentry, mount: at!(directory, path_mnt) }
+    }
+
+    /// Whether an inode belongs to the file system that is mounted here.
+    #[inline(always)]
+    pub fn mounts(self, inode: Inode) -> bool {
+        let mounted: *const u8 = at!(self.mount, vfsmount_sb);
+        let of_it: *const u8 = at!(inode.0, inode_sb);
+        mounted == of_it
+    }
+
+    /// The inode that its name leads to; null where there is none yet.
+    #[inline(always)]
+    pub fn inode(self) -> Inode {
+        Inode(at!(self.dentry, dentry_inode))
     }
 
     /// Whether this is the root of its mount.
@@ -373,6 +616,13 @@ impl Path {
     #[inline(always)]
     pub fn parent(self) -> Self {
         Self { dentry: at!(self.dentry, dentry_parent), mount: self.mount }
+    }
+
+    /// Whether these are the first four bytes of the name.
+    #[inline(always)]
+    pub fn name_is(self, name: u32) -> bool {
+        let first: u32 = read(self.name());
+        first == name
     }
 
     /// The bytes of the name.

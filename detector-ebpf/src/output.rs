@@ -25,9 +25,13 @@ static BULK: RingBuf = RingBuf::with_byte_size(4 << 20, 0);
 #[map]
 static LOST: HashMap<LossKey, u64> = HashMap::with_max_entries(16_384, 0);
 
-/// Room to put a long record together; programs that use it run with preemption off.
+/// Room to put long records together. Programs at LSM hooks and function entries may be preempted by a task
+/// that runs another one on the same processor (5.11), so there are some, each taken by one at a time.
 #[map]
-static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(1, 0);
+static SCRATCH: PerCpuArray<Scratch> = PerCpuArray::with_max_entries(SLOTS, 0);
+
+/// Scratch buffers of each processor.
+pub const SLOTS: u32 = 4;
 
 /// When userspace was last woken; a lost update costs one more wake-up.
 static WOKEN: Word<u64> = Word::new(0);
@@ -58,6 +62,8 @@ pub struct Scratch {
     pub dentry: u64,
     /// Where it is: mount.
     pub mount: u64,
+    /// How many want this buffer: whoever adds to it and finds 1 has it.
+    pub takers: u64,
 }
 
 /// Size of [`Scratch::bytes`]: the highest start of a part, plus the longest part.
@@ -78,13 +84,45 @@ pub enum Lane {
     BulkLazy,
 }
 
-/// The scratch buffer of this CPU.
+/// Takes a scratch buffer of this processor; gives its number, [`SLOTS`] where none is free. A global function,
+/// or the verifier would go through what follows once for each buffer.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn take_scratch() -> u32 {
+    for slot in 0..SLOTS {
+        let Some(scratch) = scratch(slot) else { return SLOTS };
+        let takers = &raw mut scratch.takers;
+        add(takers, 1);
+        // SAFETY: a live map value. Two that come at once may both find 2, never both 1.
+        if unsafe { takers.read_volatile() } == 1 {
+            return slot;
+        }
+        add(takers, u64::MAX);
+    }
+    SLOTS
+}
+
+/// Gives a scratch buffer back.
 #[inline(always)]
-pub fn scratch() -> Option<&'static mut Scratch> {
-    let scratch = SCRATCH.get_ptr_mut(0)?;
-    // SAFETY: per-CPU memory that lives as long as the map; its users run with preemption off, so
-    // no second reference exists meanwhile.
+pub fn release(scratch: &mut Scratch) {
+    add(&raw mut scratch.takers, u64::MAX);
+}
+
+/// The scratch buffer with this number of this processor.
+#[inline(always)]
+pub fn scratch(slot: u32) -> Option<&'static mut Scratch> {
+    let scratch = SCRATCH.get_ptr_mut(slot)?;
+    // SAFETY: per-CPU memory that lives as long as the map; one program at a time uses it, see
+    // `take_scratch`, and its parts hold no reference across calls.
     Some(unsafe { &mut *scratch })
+}
+
+/// Adds to a word of a map value.
+#[inline(always)]
+fn add(word: *mut u64, value: u64) {
+    // SAFETY: a live map value of eight aligned bytes; the instruction is BPF's atomic add, which
+    // core does not offer for this target.
+    unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) word, in(reg) value) };
 }
 
 /// Now, CLOCK_BOOTTIME nanoseconds.
@@ -179,9 +217,7 @@ pub fn emit_scratch(lane: Lane, kind: Kind, actor: &Actor, time: u64, scratch: &
 pub fn count_loss(agent: u32, kind: Kind) {
     let key = LossKey { agent, kind: kind as u32 };
     if let Some(count) = LOST.get_ptr_mut(key) {
-        // SAFETY: a live map value of eight aligned bytes; the instruction is BPF's atomic add, which
-        // core does not offer for this target.
-        unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) count, in(reg) 1_u64) };
+        add(count, 1);
     } else {
         let _ = LOST.insert(key, 1, 0);
     }

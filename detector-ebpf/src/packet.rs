@@ -11,7 +11,7 @@ use crate::kernel::{Plain, context_sock, context_word, cookie};
 
 /// A packet.
 #[derive(Clone, Copy)]
-pub struct Packet(*mut __sk_buff);
+pub struct Packet(pub *mut __sk_buff);
 
 impl Packet {
     /// The packet of a program's context.

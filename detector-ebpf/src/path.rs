@@ -1,8 +1,9 @@
 //! Puts records together in the scratch buffer: resolved paths, strings, bytes of user memory.
 //!
 //! A path is written as its components from the leaf up, each with its NUL, by walking directory
-//! entries and mounts; userspace turns it round. One step of the walk is a global function (Linux 5.6), which
-//! the verifier checks once and on its own: to the loop around it, it is a call that gives any number.
+//! entries and mounts; userspace turns it round. The walk, some steps of it and a single one are global functions
+//! (Linux 5.6): the verifier checks each once and on its own, and takes a call for one instruction. So neither the
+//! depth nor how many walks a program has makes it longer, and kernels without `bpf_loop` (5.17) are served.
 
 use core::ffi::c_void;
 
@@ -17,6 +18,14 @@ use crate::scope::Actor;
 /// A record under construction in the scratch buffer.
 pub struct Builder {
     scratch: &'static mut Scratch,
+    slot: u32,
+}
+
+impl Drop for Builder {
+    #[inline(always)]
+    fn drop(&mut self) {
+        output::release(self.scratch);
+    }
 }
 
 /// What a path walk found.
@@ -54,14 +63,16 @@ impl Builder {
     /// An empty record with room for a header and a body of type `B` before its tail.
     #[inline(always)]
     pub fn new<B>() -> Option<Self> {
-        let scratch = output::scratch()?;
+        let slot = output::take_scratch();
+        let scratch = output::scratch(slot)?;
         set!(scratch, len, (size_of::<Header>() + size_of::<B>()) as u64);
-        Some(Self { scratch })
+        Some(Self { scratch, slot })
     }
 
     /// Appends a path.
     #[inline(always)]
     pub fn path(&mut self, place: Path) -> Walked {
+        let slot = self.slot;
         let scratch = &mut *self.scratch;
         let from = get!(scratch, len);
         // A name is written whole or not at all: room for one more than counts.
@@ -74,7 +85,7 @@ impl Builder {
         set!(scratch, within, from + u64::from(u16::MAX));
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
-        path_walk();
+        path_walk(slot);
         let start = get!(scratch, last) as usize & START_MASK;
         let top = scratch.bytes.get(start..start + 4).map_or(0, |bytes| {
             // SAFETY: four bytes of the buffer.
@@ -104,7 +115,7 @@ impl Builder {
         set!(scratch, dentry, root);
         // No mount has a root there: the walk ends where a directory is its own parent.
         set!(scratch, mount, 0);
-        path_walk();
+        path_walk(self.slot);
         get!(scratch, len).wrapping_sub(from) as u16
     }
 
@@ -184,13 +195,29 @@ impl Builder {
     }
 }
 
-/// Walks from where the scratch buffer says up to the root. A global function as its steps are: whatever calls it,
-/// the verifier goes through its loop once.
+/// Steps that are taken in one go.
+const STEPS: u32 = 48;
+const _: () = assert!(PATH_COMPONENTS.is_multiple_of(STEPS));
+
+/// Walks from where the scratch buffer says that it is. Exported, or it would be no global function; so are the
+/// next two.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn path_walk() -> i32 {
-    for _ in 0..PATH_COMPONENTS {
-        if path_component() != 0 {
+pub extern "C" fn path_walk(slot: u32) -> i32 {
+    for _ in 0..PATH_COMPONENTS / STEPS {
+        if path_steps(slot) != 0 {
+            return 1;
+        }
+    }
+    0
+}
+
+/// Takes some steps; 1 ends the walk.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn path_steps(slot: u32) -> i32 {
+    for _ in 0..STEPS {
+        if path_component(slot) != 0 {
             return 1;
         }
     }
@@ -198,11 +225,11 @@ pub extern "C" fn path_walk() -> i32 {
 }
 
 /// Writes one component and goes one up; 1 ends the walk. Where it is, it reads from the scratch buffer, since
-/// kernels before 5.12 hand global functions nothing but numbers. Exported, or it would be no global function.
+/// kernels before 5.12 hand global functions nothing but numbers.
 #[unsafe(no_mangle)]
 #[inline(never)]
-pub extern "C" fn path_component() -> i32 {
-    let Some(scratch) = output::scratch() else { return 1 };
+pub extern "C" fn path_component(slot: u32) -> i32 {
+    let Some(scratch) = output::scratch(slot) else { return 1 };
     let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
     if place.is_mount_root() {
         if get!(scratch, root) == 0 {

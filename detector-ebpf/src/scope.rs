@@ -67,6 +67,23 @@ pub fn watched_or_inside() -> Option<Actor> {
     watched()
 }
 
+/// The current process, as [`watched_or_inside`] gives it, for programs of packets: before 6.10 these may ask
+/// for the current task and nothing else of it.
+#[inline(always)]
+pub fn sender() -> Option<Actor> {
+    let task = Task::current();
+    let (pid, cgroup) = (task.tgid(), task.cgroup());
+    let tag = match tag(pid) {
+        Some(tag) => tag,
+        None => {
+            let tag = Tag { start: task.start(), agent: agent_of(cgroup)?, left: 0 };
+            put_tag(pid, tag);
+            tag
+        }
+    };
+    Some(Actor { pid, tid: task.tid(), start: tag.start, agent: tag.agent, uid: task.uid(), cgroup })
+}
+
 /// The current process, if it is watched and left every watched control group.
 #[inline(always)]
 pub fn watched_outside() -> Option<Actor> {

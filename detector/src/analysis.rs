@@ -4,27 +4,34 @@ use serde_json::Value;
 
 use crate::event::{AgentId, CgroupId, Event, FileText, Nanos, ProcessId};
 use crate::network::{Names, Recognised};
-use crate::process::ProcessTable;
+use crate::process::{Process, ProcessTable};
 
 mod cadence;
-mod daemonised;
+mod daemon;
 mod dns_tunnel;
 mod kept;
+mod new_code;
 mod program;
 mod relay;
+mod request;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod wallet_file;
 #[cfg(test)]
 mod world;
 
 use cadence::Cadence;
-use daemonised::Daemonised;
+use daemon::Daemon;
+pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
+use new_code::NewCode;
 use relay::Relay;
+use request::Request;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+pub use wallet_file::is_worth_reading;
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -115,59 +122,97 @@ impl Recognised {
 /// Every analysis, in the order that they are asked.
 #[derive(Debug, Default)]
 pub struct Analyses {
-    daemonised: Daemonised,
+    daemon: Daemon,
     ssh_client: SshClient,
     scan: Scan,
     cadence: Cadence,
     dns_tunnel: DnsTunnel,
     shell_socket: ShellSocket,
     relay: Relay,
+    new_code: NewCode,
+    request: Request,
 }
 
 impl Analyses {
     /// Takes an event; what it completes is appended to `out`.
     pub fn event(&mut self, around: Around<'_>, event: &Event, out: &mut Vec<Observation>) {
-        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay } = self;
-        daemonised.event(around.table, event);
+        let Self { daemon, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay, new_code, request } =
+            self;
+        daemon.event(around, event, out);
+        request.event(around, event, out);
         ssh_client.event(around, event, out);
         scan.event(around, event, out);
         cadence.event(around, event, out);
         shell_socket.event(around, event, out);
         relay.event(around, event, out);
+        new_code.event(around, event, out);
+    }
+
+    /// Takes a process that was there before; the table knows it already.
+    pub fn seeded(&mut self, table: &ProcessTable, process: &Process) {
+        self.daemon.seeded(table, process);
+    }
+
+    /// Takes what the operator expects agents to leave running, in place of what was said before.
+    pub fn expect_daemons(&mut self, entries: &[String]) {
+        self.daemon.declare(entries);
     }
 
     /// Takes what the bytes of a flow turned out to be.
     pub fn recognised(&mut self, around: Around<'_>, recognised: &Recognised, out: &mut Vec<Observation>) {
-        let Self { daemonised: _, ssh_client, scan: _, cadence, dns_tunnel, shell_socket: _, relay } = self;
+        let Self {
+            daemon: _,
+            ssh_client,
+            scan: _,
+            cadence,
+            dns_tunnel,
+            shell_socket: _,
+            relay,
+            new_code: _,
+            request,
+        } = self;
         ssh_client.recognised(around, recognised, out);
         cadence.recognised(recognised);
         dns_tunnel.recognised(around, recognised, out);
         relay.recognised(around, recognised);
+        request.recognised(around, recognised, out);
     }
 
     /// Takes what a small file held after it was written.
     pub fn file_text(&mut self, around: Around<'_>, text: &FileText, out: &mut Vec<Observation>) {
-        let _ = (around, text, out);
+        wallet_file::file_text(around, text, out);
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, around: Around<'_>, out: &mut Vec<Observation>) {
-        let Self { daemonised, ssh_client: _, scan: _, cadence: _, dns_tunnel: _, shell_socket, relay } =
-            self;
-        daemonised.tick(around.table, around.now, out);
+        let Self {
+            daemon,
+            ssh_client: _,
+            scan: _,
+            cadence: _,
+            dns_tunnel: _,
+            shell_socket,
+            relay,
+            new_code: _,
+            request: _,
+        } = self;
+        daemon.tick(around, out);
         shell_socket.tick(around, out);
         relay.tick(around, out);
     }
 
     /// Things that were not followed because too many were.
     pub fn dropped(&self) -> u64 {
-        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay } = self;
-        daemonised.dropped()
+        let Self { daemon, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay, new_code, request } =
+            self;
+        daemon.dropped()
             + ssh_client.dropped()
             + scan.dropped()
             + cadence.dropped()
             + dns_tunnel.dropped()
             + shell_socket.dropped()
             + relay.dropped()
+            + new_code.dropped()
+            + request.dropped()
     }
 }

@@ -9,8 +9,10 @@ pub mod clock;
 pub mod decode;
 pub mod hook;
 pub mod proc;
+pub mod program;
 pub mod ring;
 pub mod sensor;
+pub mod tier;
 
 /// What can go wrong at the kernel boundary. Each message names the remedy.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,18 @@ pub enum KernelError {
     Vital {
         /// Program.
         hook: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A tier was asked for that cannot be had.
+    #[error(
+        "the tier {tier} cannot serve `{event}` on this kernel: {reason}; set [kernel] tier = \"auto\" to use what works"
+    )]
+    Tier {
+        /// Tier.
+        tier: &'static str,
+        /// Event.
+        event: &'static str,
         /// Why.
         reason: String,
     },
@@ -108,6 +122,7 @@ impl KernelError {
             | Self::Btf { .. }
             | Self::BtfFormat { .. }
             | Self::Vital { .. }
+            | Self::Tier { .. }
             | Self::RingSize { .. }
             | Self::NoCgroup2 => true,
             Self::Load(_)

@@ -2,13 +2,17 @@
 //!
 //! The modules are the data flow: [`kernel`] loads probes and reads rings, [`event`] is what they say,
 //! [`process`] knows who did it, [`analysis`] turns many events into one observation, [`rules`] judge,
-//! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O.
+//! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O; [`wallet`] finds
+//! addresses in any text.
 
 pub mod agent;
 pub mod alert;
 pub mod analysis;
+pub mod canary;
+pub mod change;
 pub mod cli;
 pub mod config;
+pub mod content;
 pub mod event;
 pub mod kernel;
 pub mod network;
@@ -18,3 +22,4 @@ pub mod recording;
 pub mod rules;
 pub mod runtime;
 pub mod sinks;
+pub mod wallet;

@@ -75,12 +75,15 @@ fn judge_what(
     rules.judge(
         &Subject {
             hostname,
+            actor: None,
+            change: None,
             what,
             table,
             agent_name: Some("coder"),
             cgroup_path: Some("/agents/coder"),
             container: None,
             pod: None,
+            canaries: &detector::canary::Strings::default(),
         },
         &mut findings,
     );
@@ -148,6 +151,22 @@ fn a_finding_carries_the_sentence_and_the_fields_that_were_looked_at() {
     assert_eq!(findings[0].rule.level, Level::High);
 }
 
+/// Vector of mrtnetwork/blockchain_utils: right, and not in the list of known addresses.
+const WALLET: &str =
+    "49Xgwx3RfyV3ZMEVyrUNuUMzgQ1WHjkWL5T6Xk7QaTszggbtPbRPEkZQau9yACYEmUCHPNrU2MBdnJf4s4xLK5AyLDP5ucd";
+
+#[test]
+fn a_miner_with_a_wallet_is_one_finding_and_a_wallet_alone_another() {
+    let mut rules = RuleSet::builtin().unwrap();
+    let mut told = |argv: &[&str]| titles(&judge(&mut rules, &exec("/tmp/a", argv))).join(", ");
+    assert_eq!(told(&["./a", "-o", "stratum+tcp://p.example:1", "-u", WALLET]), "Command Line of a Miner");
+    assert_eq!(told(&["./a", "-o", "p.example:3333", "-u", WALLET]), "Command Line of a Miner");
+    assert_eq!(told(&["./a", "-u", WALLET]), "Monero Wallet as an Argument");
+    let litecoin = "LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9";
+    assert_eq!(told(&["./a", "-o", "p.example:3333", "-u", litecoin]), "Command Line of a Miner");
+    assert_eq!(told(&["./a", litecoin]), "Wallet of a Coin That Is Mined as an Argument");
+}
+
 #[test]
 fn everyday_work_raises_nothing_above_low() {
     let mut rules = RuleSet::builtin().unwrap();
@@ -167,6 +186,16 @@ fn everyday_work_raises_nothing_above_low() {
         exec("/usr/bin/grep", &["grep", "-r", "--", "--donate-level", "."]),
         exec("/usr/bin/ssh", &["ssh", "git@example.org", "git-upload-pack 'a/b'"]),
         exec("/usr/bin/[", &["[", "-f", "x", "]"]),
+        exec("/usr/bin/grep", &["grep", "-rn", WALLET, "src"]),
+        exec("/usr/bin/git", &["git", "commit", "-m", &format!("docs: donate to {WALLET}")]),
+        exec("/bin/bash", &["bash", "-c", &format!("cat > tests/address.rs <<'EOF'\n{WALLET}\nEOF")]),
+        exec(
+            "/work/.venv/bin/python3",
+            &["python3", "-m", "pytest", "-k", "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa"],
+        ),
+        exec("/root/.foundry/bin/cast", &["cast", "call", "0x00112233445566778899aaBbcCDdEEFF0123ABCd"]),
+        exec("/usr/bin/curl", &["curl", &format!("https://explorer.example/address/{WALLET}")]),
+        exec("/usr/bin/node", &["claude", "-p", &format!("write tests for addresses such as {WALLET}")]),
     ];
     let hooks = ["pre-commit.sample", "update.sample", "pre-push.sample"];
     events.extend(hooks.iter().map(|hook| file(&format!("/work/a/.git/hooks/{hook}"))));

@@ -4,20 +4,21 @@ use std::fs;
 use std::path::Path;
 
 use detector::event::{EventKind, FileEvent, FileOp};
-use detector_tests::needs_root;
+use detector_tests::{needs_kernel, needs_root};
 use serde_json::Value;
 
 use crate::watch::{Watch, small, text};
 
 /// A directory of its own, real on disk, and a file in it.
-fn place() -> (tempfile::TempDir, String) {
+pub(crate) fn place() -> (tempfile::TempDir, String) {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().canonicalize().unwrap().join("file");
     fs::write(&file, "content").unwrap();
     (place, file.to_str().unwrap().to_owned())
 }
 
-fn file_of(watch: &mut Watch, said: &Value, op: FileOp, path: &str) -> FileEvent {
+/// The event of an operation on a path by the process that a trigger said.
+pub(crate) fn file_of(watch: &mut Watch, said: &Value, op: FileOp, path: &str) -> FileEvent {
     let pid = small(said, "pid");
     watch.find(&format!("{} of {path}", op.name()), |event| match &event.kind {
         EventKind::File(file) if event.process.pid == pid && file.op == op && &*file.path == path => {
@@ -27,7 +28,8 @@ fn file_of(watch: &mut Watch, said: &Value, op: FileOp, path: &str) -> FileEvent
     })
 }
 
-fn files_of(watch: &mut Watch, said: &Value) -> Vec<FileEvent> {
+/// All file events of the process that a trigger said, up to its end.
+pub(crate) fn files_of(watch: &mut Watch, said: &Value) -> Vec<FileEvent> {
     let pid = small(said, "pid");
     let of_it = watch.until_exit(pid).iter().filter(|event| event.process.pid == pid);
     of_it
@@ -49,6 +51,7 @@ fn every_open_for_writing_is_reported_from_the_open_file() {
         assert_eq!(said["inode"], opened.inode, "{trigger}");
         assert_eq!(said["mode"], opened.mode);
         assert!(!opened.created && !opened.path_from_string && !opened.path_truncated);
+        assert_eq!(opened.emptied, trigger == "open-truncate");
     }
     let fresh = format!("{file}.new");
     let said = watch.run(&["open-create", &fresh]);
@@ -161,9 +164,22 @@ fn changes_of_mode_tell_the_mode_asked_for() {
     needs_root!();
     let mut watch = Watch::new("chmod");
     let (_place, file) = place();
-    for trigger in ["chmod", "fchmod", "fchmodat2"] {
-        let said = watch.run(&[trigger, &file, "4755"]);
-        assert_eq!(file_of(&mut watch, &said, FileOp::Chmod, &file).mode & 0o7777, 0o4755, "{trigger}");
-        assert_eq!(text(&said, "path"), file);
+    for trigger in ["chmod", "fchmod"] {
+        changes_mode(&mut watch, trigger, &file);
     }
+}
+
+#[test]
+fn a_change_of_mode_by_fchmodat2_is_reported() {
+    needs_root!();
+    needs_kernel!(6, 6);
+    let mut watch = Watch::new("fchmodat2");
+    let (_place, file) = place();
+    changes_mode(&mut watch, "fchmodat2", &file);
+}
+
+fn changes_mode(watch: &mut Watch, trigger: &str, file: &str) {
+    let said = watch.run(&[trigger, file, "4755"]);
+    assert_eq!(file_of(watch, &said, FileOp::Chmod, file).mode & 0o7777, 0o4755, "{trigger}");
+    assert_eq!(text(&said, "path"), file);
 }

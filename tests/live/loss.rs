@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use detector::event::{AgentId, EventKind};
+use detector::event::EventKind;
 use detector::kernel::sensor::Settings;
 use detector_common::wire::Kind;
 use detector_tests::{needs_root, trigger};
@@ -17,13 +17,13 @@ fn execs(watch: &Watch) -> u64 {
 #[test]
 fn lost_records_are_counted_by_kind_and_agent() {
     needs_root!();
-    let settings = Settings { ring_size: 64 << 10, ..Settings::default() };
+    let settings = Settings { ring_size: 64 << 10, ..crate::watch::settings() };
     let mut watch = Watch::with("loss", &settings);
     // Nobody drains meanwhile, so a ring of 64 KiB must overflow.
     watch.run(&["bench-exec", "300"]);
     watch.take(Duration::ZERO);
     let lost = watch.sensor.take_lost();
-    let of_exec = lost.iter().filter(|(agent, kind, _)| (*agent, *kind) == (AgentId(1), Kind::Exec));
+    let of_exec = lost.iter().filter(|(agent, kind, _)| (*agent, *kind) == (watch.agent, Kind::Exec));
     let lost_execs: u64 = of_exec.map(|(_, _, count)| count).sum();
     assert!(lost_execs > 0, "{lost:?}");
     // Warm-up and the trigger itself add some to the 300.

@@ -94,7 +94,7 @@ fn first_bytes_are_handed_over(listen: &str) {
     let client = Script::start(&watch, CLIENT, &words);
     serve(&listener, BANNER.len());
     let (event, sent) = payload(&mut watch, Direction::Out);
-    assert_eq!((event.process.pid, event.agent.0), (client.pid(), 1));
+    assert_eq!((event.process.pid, event.agent.0), (client.pid(), watch.agent.0));
     assert_eq!((sent.flow.remote, sent.flow.protocol), (address, Protocol::Tcp));
     assert_eq!(sent.bytes, BANNER);
     assert!(sent.begins && sent.flow.initiated && sent.segment == 0);
@@ -181,7 +181,7 @@ s.recv(1)
     command.args(["-c", text, &port]).stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut client = Script(group.hold(&mut command).unwrap().spawn().unwrap());
     assert_eq!(client.line(), "ready");
-    let mut watch = Watch::around(group, &detector::kernel::sensor::Settings::default());
+    let mut watch = Watch::around(group);
     client.go_on();
     let _far = serve(&listener, BANNER.len());
     let (event, sent) = payload(&mut watch, Direction::Out);
@@ -244,8 +244,10 @@ s.close()
             _ => None,
         })
         .collect();
-    // TCP may have sent a little of it again.
-    assert!(flows.len() == 1 && (64 << 20..66 << 20).contains(&flows[0]), "{flows:?}");
+    // TCP may have sent a little of it again. Before 5.11 the sum is made when the descriptor closes, while the last
+    // of it waits to be sent.
+    let least = if detector_tests::skip::kernel() < (5, 11) { 48 << 20 } else { 64 << 20 };
+    assert!(flows.len() == 1 && (least..66 << 20).contains(&flows[0]), "{flows:?}");
 }
 
 #[test]

@@ -85,6 +85,7 @@ type Judged = BTreeMap<String, BTreeSet<(String, Level)>>;
 
 /// Judges every event by itself: repeats count as much as the first.
 fn judged(events: &[Event], marks: &str) -> Judged {
+    let strings = detector::canary::Strings::default();
     let mut rules = RuleSet::builtin().unwrap();
     let mut table = ProcessTable::default();
     let (mut found, mut mark) = (Judged::new(), String::new());
@@ -106,6 +107,9 @@ fn judged(events: &[Event], marks: &str) -> Judged {
             container: None,
             pod: None,
             hostname: None,
+            actor: None,
+            change: None,
+            canaries: &strings,
         };
         rules.judge(&subject, &mut findings);
         let of_mark = found.entry(mark.clone()).or_default();

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::cli::alerts;
 
+mod daemon;
 mod dns;
 mod miner;
 mod proxy;
@@ -28,7 +29,7 @@ mod tls;
 mod tunnel;
 
 /// An agent's side, a peer's side, and a directory for both.
-struct Stage {
+pub(crate) struct Stage {
     // Dropped first: what runs inside still has its directory.
     world: World,
     place: TempDir,
@@ -42,39 +43,39 @@ cd \"$PLACE\"
 ";
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Not hidden, as tempfile's own names are: programs that are copied here run from here.
         let place = tempfile::Builder::new().prefix("detector-wire-").tempdir().unwrap();
         fs::write(place.path().join("resolv.conf"), format!("nameserver {PEER}\n")).unwrap();
         Self { world: World::create().unwrap(), place }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
 
     /// A program on the peer's side.
-    fn peer(&self, program: &str, words: &[&str]) -> Server {
+    pub(crate) fn peer(&self, program: &str, words: &[&str]) -> Server {
         let mut command = self.world.peer.command(program);
         Server::start(command.args(words).current_dir(self.place.path())).unwrap()
     }
 
     /// A program on the peer's side that listens on a port, waited for.
-    fn peer_at(&self, port: u16, program: &str, words: &[&str]) -> Server {
+    pub(crate) fn peer_at(&self, port: u16, program: &str, words: &[&str]) -> Server {
         let server = self.peer(program, words);
         self.world.peer.until_listening(port).unwrap_or_else(|error| panic!("{error:#}: {}", server.said()));
         server
     }
 
     /// A trigger on the peer's side, which has said that it serves.
-    fn peer_trigger(&self, words: &[&str]) -> Server {
+    pub(crate) fn peer_trigger(&self, words: &[&str]) -> Server {
         let mut server = self.peer(trigger_path().to_str().unwrap(), words);
         server.first_line().unwrap();
         server
     }
 
     /// A program on the agent's side that is not the agent.
-    fn bystander_at(&self, port: u16, program: &str, words: &[&str]) -> Server {
+    pub(crate) fn bystander_at(&self, port: u16, program: &str, words: &[&str]) -> Server {
         let mut command = self.world.agent.command(program);
         let server = Server::start(command.args(words).current_dir(self.place.path())).unwrap();
         self.world.agent.until_listening(port).unwrap_or_else(|error| panic!("{error:#}: {}", server.said()));
@@ -131,7 +132,7 @@ impl Stage {
     }
 
     /// The agent does what a bash script says, from its first instruction on watched.
-    fn start(&self, script: &str) -> Run {
+    pub(crate) fn start(&self, script: &str) -> Run {
         for left in ["done", "alerts.jsonl"] {
             let _ = fs::remove_file(self.path(left));
         }
@@ -147,13 +148,13 @@ impl Stage {
     }
 
     /// The agent does what a bash script says, to its end; the alerts about it.
-    fn run(&self, script: &str) -> Alerts {
+    pub(crate) fn run(&self, script: &str) -> Alerts {
         self.start(script).end()
     }
 }
 
 /// A watched agent at work.
-struct Run {
+pub(crate) struct Run {
     detector: Detector,
     alerts: PathBuf,
     done: PathBuf,
@@ -162,7 +163,7 @@ struct Run {
 
 impl Run {
     /// Waits for an alert of a rule file, from below `rules/`.
-    fn alert(&self, rule: &str) -> Value {
+    pub(crate) fn alert(&self, rule: &str) -> Value {
         let wanted = format!("rules/{rule}");
         let is_it = |alert: &Value| alert["rule"]["file"] == wanted.as_str();
         JsonLines::follow(&self.alerts).wait_for(rule, LIMIT, is_it).unwrap_or_else(|error| {
@@ -171,7 +172,7 @@ impl Run {
     }
 
     /// Tells the script that `until_done` is over, waits for its end, which must be a good one.
-    fn end(mut self) -> Alerts {
+    pub(crate) fn end(mut self) -> Alerts {
         File::create(&self.done).unwrap();
         let status = self.detector.wait(LIMIT).unwrap_or_else(|error| panic!("{error:#}\n{}", self.log()));
         assert!(status.success(), "{status}\n{}", self.log());
@@ -189,12 +190,12 @@ fn alerts_so_far(file: &Path) -> Vec<Value> {
 }
 
 /// What the detector said about an agent that is done.
-struct Alerts(Vec<Value>);
+pub(crate) struct Alerts(Vec<Value>);
 
 impl Alerts {
     /// The alert of a rule file from below `rules/`, which has this level.
     #[track_caller]
-    fn of(&self, rule: &str, level: &str) -> &Value {
+    pub(crate) fn of(&self, rule: &str, level: &str) -> &Value {
         let wanted = format!("rules/{rule}");
         let found = self.0.iter().find(|alert| alert["rule"]["file"] == wanted.as_str());
         let found = found.unwrap_or_else(|| panic!("no alert of {rule}; there were {:#?}", self.lines()));
@@ -204,7 +205,7 @@ impl Alerts {
 
     /// An alert of any of these rule files, above low: one behaviour that can be seen in several ways.
     #[track_caller]
-    fn of_any(&self, rules: &[&str]) -> &Value {
+    pub(crate) fn of_any(&self, rules: &[&str]) -> &Value {
         let is_it = |alert: &&Value| {
             is_loud(alert)
                 && rules.iter().any(|rule| alert["rule"]["file"] == format!("rules/{rule}").as_str())
@@ -215,7 +216,7 @@ impl Alerts {
 
     /// Nothing above low, save of these rule files.
     #[track_caller]
-    fn are_quiet_but_for(&self, rules: &[&str]) {
+    pub(crate) fn are_quiet_but_for(&self, rules: &[&str]) {
         let known = |alert: &Value| {
             rules.iter().any(|rule| alert["rule"]["file"] == format!("rules/{rule}").as_str())
         };
@@ -224,7 +225,7 @@ impl Alerts {
         assert!(loud.is_empty(), "{loud:#?}");
     }
 
-    fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let line =
             |alert: &Value| format!("{}: {} ({})", alert["level"], alert["summary"], alert["rule"]["file"]);
         self.0.iter().map(line).collect()
@@ -236,7 +237,7 @@ fn is_loud(alert: &Value) -> bool {
 }
 
 /// Whether a field of this name and value stands anywhere in an alert.
-fn says(alert: &Value, field: &str, value: &str) -> bool {
+pub(crate) fn says(alert: &Value, field: &str, value: &str) -> bool {
     match alert {
         Value::Object(fields) => fields.iter().any(|(name, inner)| {
             let fits = match inner {

@@ -22,6 +22,24 @@ macro_rules! needs_root {
     };
 }
 
+/// Goes on only on a kernel of this version or a later one.
+#[macro_export]
+macro_rules! needs_kernel {
+    ($major:literal, $minor:literal) => {
+        if $crate::skip::kernel() < ($major, $minor) {
+            $crate::skip!("needs Linux {}.{}", $major, $minor);
+        }
+    };
+}
+
+/// Major and minor version of the running kernel.
+pub fn kernel() -> (u32, u32) {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers =
+        release.split(|letter: char| !letter.is_ascii_digit()).map(|part| part.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
 /// Whether we are root.
 pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()

@@ -207,7 +207,8 @@ fn rename_with(words: Words<'_>, flags: RenameFlags) -> Result<Value> {
     Ok(pair(from, to))
 }
 
-fn pair(from: &Path, to: &Path) -> Value {
+/// Two names and the inode of the second.
+pub(crate) fn pair(from: &Path, to: &Path) -> Value {
     json!({ "from": text(from.as_os_str()), "path": text(to.as_os_str()), "inode": inode(to) })
 }
 
@@ -219,7 +220,8 @@ fn named(file: &Path) -> Result<Value> {
     facts(file, &File::open(file)?)
 }
 
-fn facts(name: &Path, file: &File) -> Result<Value> {
+/// What is true of an open file.
+pub(crate) fn facts(name: &Path, file: &File) -> Result<Value> {
     let meta = file.metadata()?;
     // The kernel keeps a device as major << 20 | minor, stat gives it encoded.
     let device = (u64::from(rustix::fs::major(meta.dev())) << 20) | u64::from(rustix::fs::minor(meta.dev()));

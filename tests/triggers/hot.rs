@@ -59,6 +59,22 @@ pub(crate) fn open_write(words: Words<'_>) -> Result<Value> {
     })
 }
 
+/// Writes small files, a hundred to a directory, as an archive is unpacked.
+pub(crate) fn files(words: Words<'_>) -> Result<Value> {
+    let count: u32 = parsed(words, 0)?;
+    let place = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let began = Instant::now();
+    let mut directory = place.path().to_owned();
+    for number in 0..count {
+        if number % 100 == 0 {
+            directory = place.path().join(format!("d{}", number / 100));
+            fs::create_dir(&directory)?;
+        }
+        fs::write(directory.join(format!("file{number}")), b"some bytes of a file\n")?;
+    }
+    Ok(took(began, count))
+}
+
 /// Runs a whole program to its good end; not warmed up, for it may take seconds.
 pub(crate) fn command(words: Words<'_>) -> Result<Value> {
     let count: u32 = parsed(words, 0)?;

@@ -3,6 +3,7 @@
 //! One behaviour an entry of [`TRIGGERS`], one subject a file. Each prints one JSON line on stdout, which
 //! live tests compare with the events that the kernel reported.
 
+mod around;
 mod cgroup;
 mod daemon;
 mod exec;
@@ -11,6 +12,7 @@ mod fork;
 mod hot;
 mod name;
 mod net;
+mod operation;
 mod report;
 mod ring;
 mod stratum;
@@ -86,7 +88,39 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("chmod", "PATH OCTAL", file::chmod),
     Trigger("fchmod", "PATH OCTAL", file::fchmod),
     Trigger("fchmodat2", "PATH OCTAL", file::fchmodat2),
+    Trigger("uring-open", "PATH", around::uring_open),
+    Trigger("uring-rename", "FROM TO", around::uring_rename),
+    Trigger("uring-unlink", "PATH", around::uring_unlink),
+    Trigger("mmap-write", "PATH", around::mmap_write),
+    Trigger("copy-range", "FROM TO", around::copy_range),
+    Trigger("splice", "PATH", around::splice),
+    Trigger("open-by-handle", "PATH", around::open_by_handle),
+    Trigger("receive-file", "PATH", around::receive),
+    Trigger("map-executable", "PATH", around::map_executable),
+    Trigger("protect-executable", "PATH", around::protect_executable),
+    Trigger("map-library", "PATH", around::map_library),
     Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
+    Trigger("trace", "PID", operation::trace),
+    Trigger("trace-child", "", operation::trace_child),
+    Trigger("trace-me", "", operation::trace_me),
+    Trigger("trace-inside", "", operation::trace_inside),
+    Trigger("write-memory", "PID", operation::write_memory),
+    Trigger("open-memory", "PID", operation::open_memory),
+    Trigger("open-device", "PATH", operation::open_device),
+    Trigger("signal", "PID NUMBER", operation::signal),
+    Trigger("signal-group", "GROUP NUMBER", operation::signal_group),
+    Trigger("signal-pidfd", "PID NUMBER", operation::signal_pidfd),
+    Trigger("signal-refused", "PID NUMBER", operation::signal_refused),
+    Trigger("bpf", "CGROUP", operation::bpf),
+    Trigger("code-for-kernel", "FILE", operation::code_for_kernel),
+    Trigger("mount", "FROM TO", operation::mount),
+    Trigger("mount-for-all", "FROM TO", operation::mount_for_all),
+    Trigger("mount-over-process", "FROM", operation::mount_over_process),
+    Trigger("move-mount", "FROM TO", operation::move_mount),
+    Trigger("namespaces", "", operation::namespaces),
+    Trigger("chroot", "DIRECTORY", operation::chroot),
+    Trigger("odd", "NAME", operation::odd),
+    Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
     Trigger("bench-service", "", transfer::service),
@@ -96,6 +130,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("bench-stratum", "", transfer::stratum),
     Trigger("bench-open", "COUNT", hot::open),
     Trigger("bench-open-write", "COUNT PATH", hot::open_write),
+    Trigger("bench-files", "COUNT", hot::files),
     Trigger("bench-command", "COUNT PROGRAM [ARGUMENT…]", hot::command),
     Trigger("bench-exec-rate", "PER_SECOND SECONDS", hot::exec_rate),
 ];

@@ -6,11 +6,11 @@ use anyhow::Result;
 
 use crate::setup::{self, Purpose};
 use crate::shell::{cargo, output, run, step, succeeds};
-use crate::{docs, fuzz, test};
+use crate::{docs, fuzz, test, vm};
 
 /// Runs the command.
 pub(crate) fn main() -> Result<()> {
-    setup::ensure(&[Purpose::Build, Purpose::Live, Purpose::Fuzz])?;
+    setup::ensure(&[Purpose::Build, Purpose::Live, Purpose::Vm, Purpose::Fuzz])?;
     components()?;
     run(&mut cargo(&["fmt", "--all", "--check"])?)?;
     let mut lints = cargo(&["clippy", "--all-targets"])?;
@@ -19,6 +19,7 @@ pub(crate) fn main() -> Result<()> {
     licences()?;
     docs::main(&docs::Arguments::check())?;
     test::main(&test::Arguments::all())?;
+    vm::main(&vm::Arguments::ci())?;
     fuzz::main(&fuzz::Arguments::all())
 }
 

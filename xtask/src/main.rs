@@ -1,4 +1,4 @@
-//! Everything that is done to the project, one file a command: `cargo xtask setup|build|test|fuzz|demo|bench|docs|ci`.
+//! Everything that is done to the project, one file a command: `cargo xtask setup|build|test|vm|fuzz|demo|bench|docs|ci`.
 
 mod bench;
 mod build;
@@ -14,6 +14,7 @@ mod setup;
 mod shell;
 mod table;
 mod test;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -38,6 +39,8 @@ enum Task {
     /// What cargo calls for each test binary when we are not root.
     #[command(hide = true)]
     RunTest(test::Binary),
+    /// Run the probes' tests on other kernels, in virtual machines.
+    Vm(vm::Arguments),
     /// Try hostile bytes, guided by coverage, on every parser of bytes from kernel and network.
     Fuzz(fuzz::Arguments),
     /// Watch a live agent that misbehaves beside one that works.
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Task::Build => build::main(),
         Task::Test(arguments) => test::main(&arguments),
         Task::RunTest(arguments) => test::run_one(&arguments),
+        Task::Vm(arguments) => vm::main(&arguments),
         Task::Fuzz(arguments) => fuzz::main(&arguments),
         Task::Demo(arguments) => demo::main(&arguments),
         Task::Bench(arguments) => bench::main(&arguments),

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::shell::step;
-pub(crate) use needs::Purpose;
+pub(crate) use needs::{KEYRING, Purpose};
 
 /// Options of `setup`.
 #[derive(Debug, clap::Args)]

@@ -37,11 +37,13 @@ pub(crate) struct Binary {
 
 /// How the tests went, summed over binaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Tally {
+pub(crate) struct Tally {
     /// What libtest calls passed, less what skipped; below 0 only between a skip and its binary's result.
-    passed: i64,
-    failed: i64,
-    skipped: i64,
+    pub(crate) passed: i64,
+    /// As libtest counts.
+    pub(crate) failed: i64,
+    /// Ignored, or said that they could not run.
+    pub(crate) skipped: i64,
 }
 
 /// One selection for building and testing, so that cargo resolves features once. The kernel half is built
@@ -119,7 +121,7 @@ fn runner_variable() -> Result<String> {
 
 impl Tally {
     /// Takes one line of libtest's output into account.
-    fn count(&mut self, line: &str) {
+    pub(crate) fn count(&mut self, line: &str) {
         // A skipped test returns early, so libtest counts it as passed.
         if line.contains("skipped: ") {
             self.skipped += 1;

@@ -1,37 +1,42 @@
-//! File events of the fallback tier, called by [`super::syscall`] when a file syscall succeeded.
+//! File records: of open files in every tier, of names in the fallback tier.
 //!
 //! An open is reported from the `struct file` that it made: path, inode and mode are the kernel's.
-//! Operations on names leave no file behind; for them the directory is resolved in the kernel, the
-//! name is the caller's string, and the record says so (`PATH_FROM_STRING`).
+//! Operations on names leave no file behind: when a syscall on names returns, only its arguments are left. For
+//! [`super::syscall`] the directory is resolved in the kernel, the name is the caller's string, and the
+//! record says so (`PATH_FROM_STRING`). The better tiers are in [`super::security`].
 
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
-use detector_common::wire::{File as Body, InodeKey, Kind, OpenKey, Written, flag};
+use detector_common::wire::{File as Body, InodeKey, Kind, OperationCode, Written, flag};
 
-use crate::kernel::{self, File, Inode, Path, Task};
+use super::operation::{self, Operation};
+use crate::kernel::{self, File, Inode, OpenFile, Path, Task, user_text_is};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
-use crate::recent;
 use crate::scope::Actor;
-
-/// When a process was last reported to open an inode for writing.
-#[map]
-static OPENS: LruHashMap<OpenKey, u64> = LruHashMap::with_max_entries(limits::LRU, 0);
 
 /// Which watched process opened an inode for writing last.
 #[map]
 static WRITTEN: LruHashMap<InodeKey, Written> = LruHashMap::with_max_entries(limits::WRITTEN, 0);
 
-const FMODE_WRITE: u32 = 2;
-const FMODE_CREATED: u32 = 0x10_0000;
-const O_TRUNC: u32 = 0o1000;
+/// Which inode a thread empties by the open that it is in.
+#[map]
+static EMPTIED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::EMPTIED, 0);
+
+/// Memory may be executed.
+pub const PROT_EXEC: u64 = 4;
 const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
+const S_IFBLK: u16 = 0o060_000;
+const S_IFCHR: u16 = 0o020_000;
+const PROC_MAGIC: u32 = 0x9fa0;
+/// The name of a process's memory in `/proc`.
+const MEM: u32 = u32::from_ne_bytes(*b"mem\0");
 const AT_FDCWD: i32 = -100;
 
 /// First four bytes of the names of the system's own top directories.
-const SYSTEM: [u32; 7] = [
+const SYSTEM: [u32; 9] = [
     u32::from_ne_bytes(*b"etc\0"),
     u32::from_ne_bytes(*b"var\0"),
     u32::from_ne_bytes(*b"run\0"),
@@ -39,33 +44,88 @@ const SYSTEM: [u32; 7] = [
     u32::from_ne_bytes(*b"lib\0"),
     u32::from_ne_bytes(*b"boot"),
     u32::from_ne_bytes(*b"dev\0"),
+    u32::from_ne_bytes(*b"proc"),
+    u32::from_ne_bytes(*b"sys\0"),
 ];
 
 /// A directory descriptor and a user pointer to a name below it.
 pub type Named = (u64, u64);
 
-/// An open succeeded and gave `fd`: reported if the file can be written or was created.
+/// A file was opened so that it changes or can be changed.
 #[inline(always)]
-pub fn opened(actor: &Actor, fd: u32) {
-    let file = Task::current().file(fd);
-    let mode = file.mode();
-    let created = mode & FMODE_CREATED != 0;
-    if mode & FMODE_WRITE == 0 && !created && file.flags() & O_TRUNC == 0 {
-        return;
-    }
+pub fn opened(actor: &Actor, file: File, open: OpenFile, flags: u16) {
     let inode = file.inode();
-    if inode.mode() & S_IFMT != S_IFREG {
+    if inode.mode() & S_IFMT != S_IFREG && !is_raw_device(inode) {
         return;
     }
-    let key = OpenKey { inode: inode.number(), dev: inode.device(), pid: actor.pid };
+    if open.is_emptied() {
+        let _ = EMPTIED.insert(actor.tid, inode.0 as u64, 0);
+    }
+    let (now, created) = (output::now(), open.is_created());
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
     // A file that was created is reported whatever went before under its inode number.
-    if recent::is_repeat(&OPENS, &key, output::now(), limits::DEDUPE_WINDOW) && !created {
+    if !created && is_repeat(actor, &key, now) {
         return;
     }
     let Actor { pid, start, agent, .. } = *actor;
-    let written = Written { time: output::now(), start, pid, agent };
-    let _ = WRITTEN.insert(InodeKey { inode: key.inode, dev: key.dev, pad: 0 }, written, 0);
-    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), if created { flag::CREATED } else { 0 });
+    let _ = WRITTEN.insert(key, Written { time: now, start, pid, agent }, 0);
+    if inode.magic() == PROC_MAGIC && file.path().name_is(MEM) {
+        let operation = Operation::new(OperationCode::WriteMemory, 0, 0);
+        operation::report(actor, Operation { target: inode.about(), ..operation });
+    }
+    let created = if created { flag::CREATED } else { 0 };
+    let emptied = if open.is_emptied() { flag::EMPTIED } else { 0 };
+    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), flags | created | emptied);
+}
+
+/// Whether this process was reported a moment ago to open this file.
+#[inline(always)]
+fn is_repeat(actor: &Actor, key: &InodeKey, now: u64) -> bool {
+    let Some(written) = WRITTEN.get_ptr(key) else { return false };
+    // SAFETY: a live map value; at worst it is that of an entry which replaces this one now, and one
+    // report more or less is made.
+    let (time, pid) = unsafe { ((&raw const (*written).time).read(), (&raw const (*written).pid).read()) };
+    pid == actor.pid && now.wrapping_sub(time) < limits::DEDUPE_WINDOW
+}
+
+/// Whether the cutting of this file belongs to the open that the thread is in.
+#[inline(always)]
+pub fn is_part_of_open(actor: &Actor, inode: Inode) -> bool {
+    // SAFETY: a copy is taken at once; a thread is in one open at a time.
+    let is = unsafe { EMPTIED.get(actor.tid) }.is_some_and(|emptied| *emptied == inode.0 as u64);
+    if is {
+        let _ = EMPTIED.remove(actor.tid);
+    }
+    is
+}
+
+/// A file was mapped executable: reported if a watched process wrote it.
+#[inline(always)]
+pub fn mapped(actor: &Actor, file: File, protection: u32) {
+    let inode = file.inode();
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
+    if WRITTEN.get_ptr(key).is_none() || inode.mode() & S_IFMT != S_IFREG {
+        return;
+    }
+    record(actor, Kind::ImageLoad, file, (u32::from(inode.mode()), protection), 0);
+}
+
+/// Whether a device file gives at memory, processor registers or a whole disk: what is written there goes past
+/// all that the kernel guards.
+#[inline(always)]
+fn is_raw_device(inode: Inode) -> bool {
+    /// `/dev/mem`, `/dev/kmem` and `/dev/port`, as the kernel numbers them: major 1, minor 1, 2 and 4.
+    const MEMORY: [u32; 3] = [1 << 20 | 1, 1 << 20 | 2, 1 << 20 | 4];
+    /// Major number of `/dev/cpu/N/msr`.
+    const MSR: u32 = 202;
+    match inode.mode() & S_IFMT {
+        S_IFBLK => true,
+        S_IFCHR => {
+            let device = inode.represents();
+            device >> 20 == MSR || MEMORY.contains(&device)
+        }
+        _ => false,
+    }
 }
 
 /// Which watched process wrote the file with this inode last; all zero where none did.
@@ -76,10 +136,26 @@ pub fn written(inode: Inode) -> Written {
     unsafe { WRITTEN.get(key) }.copied().unwrap_or_default()
 }
 
+/// An extended attribute was set, of a file by name or by descriptor: reported if it gives capabilities.
+#[inline(always)]
+pub fn attribute_set(actor: &Actor, path: Option<u64>, fd: u32, attribute: u64) {
+    if !user_text_is(attribute, b"security.capability\0") {
+        return;
+    }
+    let file = Task::current().file(fd);
+    let operation = Operation::new(OperationCode::FileCapability, 0, 0);
+    let (place, name) = match path {
+        Some(path) => (Task::current().cwd(), path),
+        None => (file.path(), 0),
+    };
+    operation::report(actor, Operation { place, name, ..operation });
+}
+
 /// An operation on an open file succeeded.
 #[inline(always)]
 pub fn by_descriptor(actor: &Actor, kind: Kind, fd: u32, mode: u32) {
-    report(actor, kind, Task::current().file(fd), mode, 0);
+    let file = Task::current().file(fd);
+    report(actor, kind, file, mode | u32::from(file.inode().mode() & S_IFMT), 0);
 }
 
 /// An operation on one name succeeded.
@@ -137,8 +213,14 @@ pub fn symlinked(actor: &Actor, target: u64, name: Named) {
     tail.emit(Lane::Urgent, Kind::FileSymlink, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
 
+/// Reports an operation on an open file.
 #[inline(always)]
-fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
+pub fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
+    record(actor, kind, file, (mode, file.flags()), flags);
+}
+
+#[inline(always)]
+fn record(actor: &Actor, kind: Kind, file: File, (mode, oflags): (u32, u32), flags: u16) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
     let inode = file.inode();
     let path = tail.path(file.path());
@@ -146,7 +228,7 @@ fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
         inode: inode.number(),
         dev: inode.device(),
         mode,
-        oflags: file.flags(),
+        oflags,
         nlink: inode.links(),
         mntns: Task::current().mount_namespace(),
         magic: inode.magic(),

@@ -9,6 +9,7 @@
 
 use core::ffi::c_void;
 
+use aya_ebpf::bindings::__sk_buff;
 use aya_ebpf::macros::cgroup_skb;
 use aya_ebpf::programs::SkBuffContext;
 use detector_common::limits;
@@ -26,31 +27,76 @@ use segment::{Segment, TCP, UDP};
 
 const ALLOW: i32 = 1;
 
-/// Looks at what is sent.
-#[cgroup_skb(egress)]
-pub fn egress(ctx: SkBuffContext) -> i32 {
-    packet::<SENT>(Packet::of(&ctx));
-    ALLOW
+/// A segment of a watched flow, counted; its bytes are worth a look.
+const LOOK: u32 = 1;
+/// The flow is to be reported again.
+const REPORT: u32 = 2;
+
+/// A program for one way, and its two halves. These are global functions, which the verifier checks once each and
+/// not at the end of every way that leads there, and whose stacks do not add up; exported, or they would be none.
+macro_rules! program {
+    ($(#[$doc:meta])* $name:ident, $direction:ident, $way:ident, $count:ident, $look:ident) => {
+        $(#[$doc])*
+        #[cgroup_skb($direction)]
+        pub fn $name(ctx: SkBuffContext) -> i32 {
+            let packet = Packet::of(&ctx);
+            if packet.is_bare() {
+                return ALLOW;
+            }
+            let next = $count(packet.0);
+            if next & LOOK != 0 {
+                $look(packet.0);
+            }
+            if next & REPORT != 0 {
+                payload_report(packet.0);
+            }
+            ALLOW
+        }
+
+        /// Finds the segment in the packet and counts it; gives what is to be done next.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $count(skb: *mut __sk_buff) -> u32 {
+            count::<$way>(Packet(skb))
+        }
+
+        /// Looks at the bytes.
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $look(skb: *mut __sk_buff) -> u32 {
+            let packet = Packet(skb);
+            if let Some(state) = state(packet) {
+                look::<$way>(packet, state);
+            }
+            0
+        }
+    };
 }
 
-/// Looks at what is received.
-#[cgroup_skb(ingress)]
-pub fn ingress(ctx: SkBuffContext) -> i32 {
-    packet::<RECEIVED>(Packet::of(&ctx));
-    ALLOW
+program!(
+    /// Looks at what is sent.
+    egress, egress, SENT, payload_sent, payload_sent_look
+);
+program!(
+    /// Looks at what is received.
+    ingress, ingress, RECEIVED, payload_received, payload_received_look
+);
+
+/// What is known of the packet's socket.
+#[inline(always)]
+fn state(packet: Packet) -> Option<&'static mut State> {
+    let sock = packet.sock();
+    if sock.is_null() { None } else { flow::known(sock) }
 }
 
 #[inline(always)]
-fn packet<const WAY: usize>(packet: Packet) {
-    if packet.is_bare() {
-        return;
-    }
-    let Some(segment) = segment::segment(packet) else { return };
+fn count<const WAY: usize>(packet: Packet) -> u32 {
+    let Some(segment) = segment::segment(packet) else { return 0 };
     let sock = packet.sock();
     if sock.is_null() {
-        return;
+        return 0;
     }
-    let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(packet, sock)) else { return };
+    let Some(state) = flow::known(sock).or_else(|| stranger::<WAY>(packet, sock)) else { return 0 };
     if WAY == SENT && state.pid == 0 {
         adopt(state);
     }
@@ -65,16 +111,22 @@ fn packet<const WAY: usize>(packet: Packet) {
     }
     let way = &mut state.ways[WAY];
     way.count(segment.len, now);
-    // From here on the verifier knows nothing of the many ways that led here: it goes on once, not once
-    // for each.
     way.at.set(segment.at);
     way.len.set(segment.len);
-    if is_worth_a_look(way) {
-        look::<WAY>(packet, state);
+    let look = if is_worth_a_look(way) { LOOK } else { 0 };
+    let report = if now.wrapping_sub(state.reported) > limits::FLOW_REPORT { REPORT } else { 0 };
+    look | report
+}
+
+/// Says what the flow carried until now. A global function like [`payload_walk`], with a stack of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn payload_report(skb: *mut __sk_buff) -> i32 {
+    let packet = Packet(skb);
+    if let Some(state) = state(packet) {
+        state.report(packet.cookie(), output::now(), 0);
     }
-    if now.wrapping_sub(state.reported) > limits::FLOW_REPORT {
-        state.report(packet.cookie(), now, 0);
-    }
+    0
 }
 
 /// A socket that carries its first bytes. What it sends, it sends for the current task, if that one is of
@@ -95,7 +147,7 @@ fn stranger<const WAY: usize>(packet: Packet, sock: *mut c_void) -> Option<&'sta
 /// Takes the current task for the owner, if it is of the socket's group.
 #[inline(always)]
 fn adopt(state: &mut State) {
-    if let Some(actor) = scope::watched_or_inside()
+    if let Some(actor) = scope::sender()
         && actor.cgroup == state.cgroup
     {
         state.owned_by(&actor);
@@ -147,7 +199,7 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
         });
     }
     let flags = if begins { flag::BEGINS } else { 0 };
-    let reached = walk(packet, way.state, way.at.get(), len);
+    let reached = payload_walk(packet.0, way.state, way.at.get(), len);
     let taken = least(len, limits::LOOKED_AT);
     way.state = 0;
     if let Some(want) = automaton::want(reached) {
@@ -157,7 +209,7 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
         way.follow = if protocol == TCP { wanted.saturating_sub(bytes + way.looked) } else { 0 };
         look_again(way, protocol, want.again);
         let mark = way.mark;
-        hand_over::<WAY>(packet, state, bytes, mark, flags);
+        hand_over::<WAY>(packet, bytes, mark, flags);
     } else if way.follow > 0 {
         let (take, mark) = (least(len, way.follow), way.mark);
         way.follow -= take;
@@ -165,14 +217,14 @@ fn look<const WAY: usize>(packet: Packet, state: &mut State) {
         if way.left > 0 {
             way.go_on(reached, taken);
         }
-        hand_over::<WAY>(packet, state, take, mark, 0);
+        hand_over::<WAY>(packet, take, mark, 0);
     } else if reached != u32::from(limits::AUTOMATON_DEAD) {
         if protocol == TCP {
             way.go_on(reached, taken);
         }
-        hand_over::<WAY>(packet, state, taken, 0, flags);
+        hand_over::<WAY>(packet, taken, 0, flags);
     } else if first && is_noise::<WAY>(state, len) {
-        hand_over::<WAY>(packet, state, taken, 0, flags);
+        hand_over::<WAY>(packet, taken, 0, flags);
     }
 }
 
@@ -209,10 +261,15 @@ fn is_noise<const WAY: usize>(state: &mut State, len: u32) -> bool {
     len == limits::NOISE_ACT_TWO && state.noise == 1
 }
 
-/// Walks the automaton over the segment, a chunk at a time.
-#[inline(always)]
-fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
+/// Walks the automaton over the segment, a chunk at a time; and the strings of canaries, where there are any.
+/// A string that is split between two segments is found only where a mark has the first one handed over. A global function, which the verifier checks once and
+/// not at the end of each way that leads here; exported, or it would be none.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn payload_walk(skb: *mut __sk_buff, from: u32, at: u32, total: u32) -> u32 {
+    let packet = Packet(skb);
     let mut state = from;
+    let mut string = automaton::strings();
     let mut done = 0;
     while done < limits::LOOKED_AT {
         if done >= total {
@@ -224,7 +281,15 @@ fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
             return u32::from(limits::AUTOMATON_DEAD);
         }
         state = automaton::walk(state, &chunk, len);
-        if state == u32::from(limits::AUTOMATON_DEAD) || state >= u32::from(limits::AUTOMATON_ACCEPT) {
+        if state >= u32::from(limits::AUTOMATON_ACCEPT) {
+            break;
+        }
+        if string != 0 {
+            string = automaton::walk_strings(string, &chunk, len);
+            if string == u32::from(limits::STRINGS_FOUND) {
+                return u32::from(limits::AUTOMATON_STRING);
+            }
+        } else if state == u32::from(limits::AUTOMATON_DEAD) {
             break;
         }
         done += CHUNK as u32;
@@ -236,12 +301,24 @@ fn walk(packet: Packet, from: u32, at: u32, total: u32) -> u32 {
 const SHORT: usize = 256;
 
 #[inline(always)]
-fn hand_over<const WAY: usize>(packet: Packet, state: &State, take: u32, mark: u32, flags: u16) {
-    if take <= SHORT as u32 {
-        write::<WAY, SHORT>(packet, state, take, mark, flags);
-    } else {
-        write::<WAY, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags);
+fn hand_over<const WAY: usize>(packet: Packet, take: u32, mark: u32, flags: u16) {
+    payload_write(packet.0, WAY as u32, take, mark, u32::from(flags));
+}
+
+/// Hands over bytes of the segment. A global function like [`payload_walk`], with a stack of its own.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn payload_write(skb: *mut __sk_buff, way: u32, take: u32, mark: u32, flags: u32) -> i32 {
+    let packet = Packet(skb);
+    let Some(state) = state(packet) else { return 0 };
+    let flags = flags as u16;
+    match (way as usize == SENT, take <= SHORT as u32) {
+        (true, true) => write::<SENT, SHORT>(packet, state, take, mark, flags),
+        (true, false) => write::<SENT, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags),
+        (false, true) => write::<RECEIVED, SHORT>(packet, state, take, mark, flags),
+        (false, false) => write::<RECEIVED, { limits::PAYLOAD_MAX }>(packet, state, take, mark, flags),
     }
+    0
 }
 
 #[inline(always)]

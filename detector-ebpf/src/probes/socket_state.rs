@@ -6,12 +6,13 @@
 //! socket is an agent's is asked of the control group that it was made in, and userspace finds the
 //! process by the cookie of the connect. It also reports the connects of watched processes that left
 //! their control group, which [`super::connect`] does not see, without a result; and what a flow carried,
-//! once it is over (socket storage in tracing programs: 5.11). Slips past: TCP outside the kernel's stack.
+//! once it is over (socket storage in tracing programs: 5.11; before, [`super::flow_close`] does). Slips past: TCP outside the kernel's stack.
 
 use core::ffi::c_void;
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
+use detector_common::features::{SOCKET_COOKIE, SOCKET_STORAGE};
 use detector_common::wire::{Kind, Socket, flag};
 
 use crate::flow;
@@ -51,8 +52,8 @@ fn listen(sock: Sock) {
 #[inline(always)]
 fn begin(ctx: &BtfTracePointContext) {
     let Some(actor) = scope::watched_outside() else { return };
-    let cookie = kernel::cookie(ctx.arg::<*const u8>(0));
     let sock = Sock(ctx.arg::<*const u8>(0));
+    let cookie = cookie(ctx);
     output::emit(Lane::Bulk, Kind::Connect, &actor, 0, Socket { cookie, ..body(sock) });
 }
 
@@ -77,10 +78,20 @@ fn end(sock: Sock, new: i32) {
 /// and the result said all.
 #[inline(always)]
 fn close(ctx: &BtfTracePointContext) {
+    if !kernel::has(SOCKET_STORAGE) {
+        return;
+    }
     let Some(state) = flow::known(ctx.arg::<*mut c_void>(0)) else { return };
     if state.opened != 0 {
-        state.report(kernel::cookie(ctx.arg::<*const u8>(0)), output::now(), flag::CLOSED);
+        state.report(cookie(ctx), output::now(), flag::CLOSED);
     }
+}
+
+/// Cookie of the socket; 0 where nobody made one and this kernel lets us make none.
+#[inline(always)]
+fn cookie(ctx: &BtfTracePointContext) -> u64 {
+    let sock = ctx.arg::<*const u8>(0);
+    if kernel::has(SOCKET_COOKIE) { kernel::cookie(sock) } else { Sock(sock).cookie() }
 }
 
 #[inline(always)]

@@ -2,22 +2,34 @@
 //!
 //! Hook: `sys_exit(struct pt_regs *regs, long ret)`, BTF since 5.5. Attaching it makes every syscall of
 //! the machine take the slow path, which is its whole cost for tasks that are not watched, so it is
-//! attached only while an agent exists, and one program serves all file syscalls. Slips past, named
-//! by `doctor`: io_uring, mmap writes, 32-bit syscalls.
+//! attached only while an agent exists, and one program serves all file syscalls. Where a better tier
+//! serves some of the events, those are left out here; where it serves all, this is not attached at all. Slips
+//! past, named by `doctor`: io_uring, 32-bit syscalls, files received over sockets.
 
-use aya_ebpf::macros::btf_tracepoint;
+use aya_ebpf::macros::{btf_tracepoint, map};
+use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::wire::Kind;
+use detector_common::wire::{Kind, OperationCode};
 
-use super::file;
-use crate::kernel;
+use super::{canary, file, unix};
+use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
+
+mod asked;
+
+/// What no better tier serves, filled by the loader: bits of [`Kind::bit`] and of operations.
+#[map]
+static FALLBACK: Array<u64> = Array::with_max_entries(1, 0);
 
 /// x86-64 numbers of the syscalls that are looked at.
 pub mod number {
     /// open(path, flags, mode)
     pub const OPEN: u64 = 2;
+    /// mmap(address, length, protection, flags, fd, offset)
+    pub const MMAP: u64 = 9;
+    /// connect(fd, address, length)
+    pub const CONNECT: u64 = 42;
     /// truncate(path, length)
     pub const TRUNCATE: u64 = 76;
     /// ftruncate(fd, length)
@@ -40,6 +52,12 @@ pub mod number {
     pub const FCHMOD: u64 = 91;
     /// setsid()
     pub const SETSID: u64 = 112;
+    /// setxattr(path, name, value, size, flags)
+    pub const SETXATTR: u64 = 188;
+    /// lsetxattr(path, name, value, size, flags)
+    pub const LSETXATTR: u64 = 189;
+    /// fsetxattr(fd, name, value, size, flags)
+    pub const FSETXATTR: u64 = 190;
     /// openat(dirfd, path, flags, mode)
     pub const OPENAT: u64 = 257;
     /// unlinkat(dirfd, path, flags)
@@ -64,6 +82,7 @@ pub mod number {
 
 /// What access an open asked for, and whether it may change the file without it.
 const WRITES: u64 = 0o3 | 0o100 | 0o1000;
+const MAP_ANONYMOUS: u64 = 0x20;
 const AT_FDCWD: u64 = -100_i32 as u32 as u64;
 
 /// The registers that hold syscall arguments, as words of x86-64's `struct pt_regs`.
@@ -96,22 +115,42 @@ impl Arguments {
 pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let args = Arguments(ctx.arg::<*const u8>(0));
     let number = args.number();
+    let result: i64 = ctx.arg(1);
     if number != number::OPENAT && !is_served(number) {
+        if asked::is_served(number)
+            && is_asked_for(Kind::Operation.bit())
+            && asked::matters(number, result, args)
+        {
+            asked::report(number, result, args);
+        }
         return 0;
     }
-    let result: i64 = ctx.arg(1);
-    if result < 0 || is_read_only(number, args) {
+    let is_dull = is_read_only(number, args) && (number == number::MMAP || !canary::exist());
+    if result < 0 || is_dull || !is_wanted(number) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };
     match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
-            file::opened(&actor, result as u32);
+            let opened = Task::current().file(result as u32);
+            let open = opened.open().asked(open_flags(number, args));
+            canary::opened(&actor, opened);
+            if open.is_change() {
+                file::opened(&actor, opened, open, 0);
+            }
+        }
+        number::MMAP => {
+            let mapped = Task::current().file(args.get(4) as u32);
+            file::mapped(&actor, mapped, args.get(2) as u32);
         }
         number::FTRUNCATE => file::by_descriptor(&actor, Kind::FileTruncate, args.get(0) as u32, 0),
         number::FCHMOD => {
             file::by_descriptor(&actor, Kind::FileChmod, args.get(0) as u32, args.get(1) as u32);
         }
+        number::SETXATTR | number::LSETXATTR => {
+            file::attribute_set(&actor, Some(args.get(0)), 0, args.get(1));
+        }
+        number::FSETXATTR => file::attribute_set(&actor, None, args.get(0) as u32, args.get(1)),
         number::TRUNCATE => file::named(&actor, Kind::FileTruncate, (AT_FDCWD, args.get(0)), 0, 0),
         number::CHMOD => file::named(&actor, Kind::FileChmod, (AT_FDCWD, args.get(0)), args.get(1), 0),
         number::FCHMODAT => file::named(&actor, Kind::FileChmod, (args.get(0), args.get(1)), args.get(2), 0),
@@ -142,6 +181,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         }
         number::SYMLINK => file::symlinked(&actor, args.get(0), (AT_FDCWD, args.get(1))),
         number::SYMLINKAT => file::symlinked(&actor, args.get(0), (args.get(1), args.get(2))),
+        number::CONNECT => unix::connected(&actor, args.get(0) as u32),
         number::SETSID => output::emit(Lane::UrgentLazy, Kind::Setsid, &actor, 0, [0_u64; 0]),
         _ => {}
     }
@@ -154,6 +194,11 @@ fn is_served(number: u64) -> bool {
     matches!(
         number,
         number::OPEN
+            | number::MMAP
+            | number::SETXATTR
+            | number::LSETXATTR
+            | number::FSETXATTR
+            | number::CONNECT
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME
@@ -177,13 +222,52 @@ fn is_served(number: u64) -> bool {
     )
 }
 
-/// Whether an open asked for reading alone, judged by its flags register before anything is read.
+/// The events that this tier is asked for.
+#[inline(always)]
+fn is_wanted(number: u64) -> bool {
+    let bit = match number {
+        number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
+            Kind::FileOpen.bit()
+        }
+        number::MMAP => Kind::ImageLoad.bit(),
+        number::TRUNCATE | number::FTRUNCATE => Kind::FileTruncate.bit(),
+        number::CHMOD | number::FCHMOD | number::FCHMODAT | number::FCHMODAT2 => Kind::FileChmod.bit(),
+        number::UNLINK | number::UNLINKAT | number::RMDIR => Kind::FileUnlink.bit(),
+        number::RENAME | number::RENAMEAT | number::RENAMEAT2 => Kind::FileRename.bit(),
+        number::LINK | number::LINKAT => Kind::FileLink.bit(),
+        number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink.bit(),
+        number::SETXATTR | number::LSETXATTR | number::FSETXATTR => OperationCode::FileCapability.bit(),
+        number::CONNECT => Kind::Operation.bit(),
+        _ => Kind::Setsid.bit(),
+    };
+    is_asked_for(bit)
+}
+
+/// Whether no better tier serves an event.
+#[inline(always)]
+fn is_asked_for(bit: u64) -> bool {
+    FALLBACK.get(0).is_some_and(|wanted| *wanted & bit != 0)
+}
+
+/// Whether an open asked for reading alone, or a mapping is of no file or not executable, judged by the
+/// registers before anything is read.
 #[inline(always)]
 fn is_read_only(number: u64, args: Arguments) -> bool {
-    let flags = match number {
+    match number {
+        number::OPENAT | number::OPEN_BY_HANDLE_AT | number::OPEN => open_flags(number, args) & WRITES == 0,
+        number::MMAP => args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0,
+        _ => false,
+    }
+}
+
+/// What O_* flags an open asked for; those of openat2 stand in user memory.
+#[inline(always)]
+fn open_flags(number: u64, args: Arguments) -> u64 {
+    match number {
         number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
         number::OPEN => args.get(1),
-        _ => return false,
-    };
-    flags & WRITES == 0
+        number::OPENAT2 => kernel::read_user(args.get(2)),
+        // creat
+        _ => 0o1101,
+    }
 }

@@ -58,6 +58,68 @@ pub(super) fn is_interpreter(exec: &Exec) -> bool {
     INTERPRETERS.contains(&name)
 }
 
+/// Programs that run a file which is their first operand, beside shells and interpreters.
+const RUNNERS: &[&str] = &["node", "nodejs", "deno", "bun", "java", "awk", "gawk", "tclsh", "Rscript"];
+
+/// The file that a shell or an interpreter is given to run; `None` for `-c`, `-m` and their like.
+pub(super) fn operand(exec: &Exec) -> Option<&str> {
+    let applet =
+        basename(&exec.exe) == "busybox" && exec.argv.first().is_some_and(|name| basename(name) == "busybox");
+    if !is_shell(exec) && !is_interpreter(exec) && !RUNNERS.contains(&basename(&exec.exe)) {
+        return None;
+    }
+    for arg in exec.argv.iter().skip(if applet { 2 } else { 1 }) {
+        let Some(option) = arg.strip_prefix('-') else { return Some(arg) };
+        if option.starts_with(['c', 'e', 'm']) || (!option.starts_with('-') && option.ends_with('c')) {
+            return None;
+        }
+    }
+    None
+}
+
+/// The module that Python was told to run.
+pub(super) fn module(exec: &Exec) -> Option<&str> {
+    if !basename(&exec.exe).starts_with("python") {
+        return None;
+    }
+    let at = exec.argv.iter().position(|arg| &**arg == "-m")?;
+    exec.argv.get(at + 1).map(|name| name.split('.').next().unwrap_or(name))
+}
+
+/// What a tool is called, whatever its version and target: `x86_64-linux-gnu-gcc-12` is `gcc`, `python3.11` is
+/// `python`, `npm-cli.js` is `npm-cli`.
+pub(super) fn tool(path: &str) -> &str {
+    let name = basename(path);
+    let name = ["-linux-gnu-", "-linux-musl-", "-elf-"]
+        .iter()
+        .find_map(|target| name.split_once(target))
+        .map_or(name, |(_, name)| name);
+    let name = [".py", ".js", ".mjs", ".cjs", ".sh", ".rb", ".pl"]
+        .iter()
+        .find_map(|ending| name.strip_suffix(ending))
+        .unwrap_or(name);
+    let version = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    let plain = name.trim_end_matches(version);
+    if plain.is_empty() { name } else { plain }
+}
+
+/// A path as a process in `cwd` means it, without `.` and `..`; symbolic links are not followed.
+pub(super) fn absolute(cwd: &str, path: &str) -> String {
+    let base = if path.starts_with('/') { "" } else { cwd };
+    let mut out = String::with_capacity(base.len() + path.len() + 1);
+    for part in base.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => out.truncate(out.rfind('/').unwrap_or(0)),
+            part => {
+                out.push('/');
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
 /// Whether it goes by the name of a client that connects to one SSH server in its life.
 pub(super) fn is_ssh(exec: &Exec) -> bool {
     ["ssh", "slogin", "dbclient"].contains(&basename(&exec.exe))
@@ -78,6 +140,30 @@ mod tests {
         assert!(is_shell(&exec("/bin/busybox", "busybox ash")));
         assert!(!is_shell(&exec("/bin/busybox", "wget x")));
         assert!(!is_shell(&exec("/usr/bin/curl", "sh")));
+    }
+
+    #[test]
+    fn the_file_that_is_run_is_the_first_operand() {
+        assert_eq!(operand(&exec("/usr/bin/bash", "bash -x a.sh -c")), Some("a.sh"));
+        assert_eq!(operand(&exec("/usr/bin/python3.11", "python3 -u a.py")), Some("a.py"));
+        assert_eq!(operand(&exec("/bin/busybox", "busybox sh a.sh")), Some("a.sh"));
+        for line in ["bash -c ls", "bash -lc ls", "bash"] {
+            assert_eq!(operand(&exec("/usr/bin/bash", line)), None, "{line}");
+        }
+        assert_eq!(operand(&exec("/usr/bin/python3", "python3 -m pytest x")), None);
+        assert_eq!(operand(&exec("/usr/bin/cat", "cat a.sh")), None);
+        assert_eq!(module(&exec("/usr/bin/python3.11", "python3 -I -m pip.__main__ install x")), Some("pip"));
+        for (path, name) in [
+            ("/usr/bin/x86_64-linux-gnu-gcc-12", "gcc"),
+            ("/usr/bin/python3.11", "python"),
+            ("/usr/lib/node_modules/npm/bin/npm-cli.js", "npm-cli"),
+            ("/usr/bin/g++", "g++"),
+            ("/bin/7", "7"),
+        ] {
+            assert_eq!(tool(path), name);
+        }
+        assert_eq!(absolute("/work/b", "../a.sh"), "/work/a.sh");
+        assert_eq!(absolute("/work", "/../../x/./y"), "/x/y");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `detector doctor`: what this kernel and these privileges allow, and what is not covered.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -9,8 +10,10 @@ use serde::Serialize;
 
 use crate::kernel::btf;
 use crate::kernel::cgroup::{Cgroups, mounts};
-use crate::kernel::hook::{Attach, HOOKS, Hook, When};
-use crate::kernel::sensor::{self, Sensor};
+use crate::kernel::hook::{self, Attach, Hook, Tier, When};
+use crate::kernel::program;
+use crate::kernel::sensor::Sensor;
+use crate::kernel::tier::HookState;
 
 /// Say what this kernel and these privileges allow, and what is not covered
 ///
@@ -36,6 +39,8 @@ struct Report {
     checks: Vec<Check>,
     /// Events and the hook that serves them.
     events: Vec<Served>,
+    /// Events that nothing serves, each with the reason.
+    missing: Vec<(&'static str, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,18 +54,30 @@ struct Check {
 
 #[derive(Debug, Serialize)]
 struct Served {
-    events: &'static [&'static str],
+    events: Vec<&'static str>,
     hook: String,
+    /// Its rank, where others could serve the same events.
+    tier: Option<Tier>,
+    program: &'static str,
     attached: &'static str,
     state: State,
+    /// What this kernel is too old for.
+    lacks: Vec<&'static str>,
+    /// How many instructions the kernel's verifier went through; kernels before 5.16 do not say.
+    verified_instructions: Option<u32>,
     not_seen: &'static [&'static str],
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "snake_case", tag = "is", content = "reason")]
 enum State {
+    /// It serves these events.
     Used,
+    /// It cannot be used.
     Refused(String),
+    /// A better tier serves these events.
+    Spared,
+    /// Nothing was loaded.
     NotTried,
 }
 
@@ -77,16 +94,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn examine() -> Report {
     let mut checks =
         vec![privilege(), kernel_btf(), cgroup2(), security(), mounted("tracefs"), mounted("bpf")];
-    let events = match Sensor::load(&sensor::Settings::default()) {
-        Ok((sensor, _)) => sensor
-            .states()
-            .iter()
-            .map(|state| served(state.hook, state.refused.clone().map_or(State::Used, State::Refused)))
-            .collect(),
+    let mut missing = Vec::new();
+    let events = match Sensor::load(&super::setup::kernel_settings(None)) {
+        Ok((sensor, _)) => {
+            missing = sensor.unserved().to_vec();
+            sensor.states().iter().map(served).collect()
+        }
         Err(error) => {
             let detail = format!("{:#}", anyhow::Error::from(error));
             checks.push(Check { name: "probes load", met: false, needed: true, detail });
-            HOOKS.iter().map(|hook| served(hook, State::NotTried)).collect()
+            hook::hooks().map(|hook| row(hook, hook.serves.to_vec(), State::NotTried)).collect()
         }
     };
     Report {
@@ -95,6 +112,7 @@ fn examine() -> Report {
         usable: checks.iter().all(|check| check.met || !check.needed),
         checks,
         events,
+        missing,
     }
 }
 
@@ -109,8 +127,8 @@ fn privilege() -> Check {
 }
 
 fn kernel_btf() -> Check {
-    match btf::offsets(Path::new(btf::VMLINUX)) {
-        Ok(offsets) => {
+    match btf::facts(Path::new(btf::VMLINUX)) {
+        Ok(btf::Facts { offsets, features: _ }) => {
             let all = detector_common::offsets::Offsets::PATHS;
             let missing: Vec<&str> =
                 all.iter().filter(|(name, _)| offsets.get(name).is_none()).map(|(_, path)| *path).collect();
@@ -139,18 +157,13 @@ fn cgroup2() -> Check {
     }
 }
 
-/// Whether the BPF LSM is active: file hooks of the first tier would need it.
+/// Whether the BPF LSM is active: the best tier of file events needs it.
 fn security() -> Check {
-    let list =
-        mounts("securityfs").and_then(|mount| std::fs::read_to_string(Path::new(&mount).join("lsm")).ok());
-    let (met, detail) = match list {
-        Some(list) => (list.split(',').any(|name| name.trim() == "bpf"), format!("active: {}", list.trim())),
-        None => (
-            false,
-            "securityfs is not mounted; `mount -t securityfs none /sys/kernel/security` shows it".to_owned(),
-        ),
+    let (met, detail) = match program::active_lsms() {
+        Ok(list) => (true, format!("active: {list}")),
+        Err(why) => (false, why),
     };
-    Check { name: "BPF LSM", met, needed: false, detail: format!("{detail} (not used by this version)") }
+    Check { name: "BPF LSM", met, needed: false, detail }
 }
 
 fn mounted(kind: &'static str) -> Check {
@@ -160,9 +173,24 @@ fn mounted(kind: &'static str) -> Check {
     Check { name: kind, met, needed: false, detail }
 }
 
-fn served(hook: &Hook, state: State) -> Served {
+fn served(state: &HookState) -> Served {
+    let HookState { hook, serves, refused, lacks, verified } = state;
+    let row = match refused {
+        Some(reason) => row(hook, hook.serves.to_vec(), State::Refused(reason.clone())),
+        None if serves.is_empty() => row(hook, hook.serves.to_vec(), State::Spared),
+        None => row(hook, serves.clone(), State::Used),
+    };
+    Served { lacks: lacks.clone(), verified_instructions: *verified, ..row }
+}
+
+fn row(hook: &Hook, events: Vec<&'static str>, state: State) -> Served {
     let name = match hook.attach {
         Attach::BtfTracepoint(name) => format!("tp_btf/{name}"),
+        Attach::Lsm(name) => format!("lsm/{name}"),
+        Attach::Fentry(function) => format!("fentry/{function}"),
+        Attach::Fexit(function) => format!("fexit/{function}"),
+        Attach::Kprobe(function) => format!("kprobe/{function}"),
+        Attach::Kretprobe(function) => format!("kretprobe/{function}"),
         Attach::CgroupSkb(_) => format!("cgroup_skb/{}", hook.program),
         Attach::CgroupSockAddr | Attach::CgroupSock => format!("cgroup/{}", hook.program),
     };
@@ -170,11 +198,21 @@ fn served(hook: &Hook, state: State) -> Served {
         When::Always => "always",
         When::Agents => "while agents exist",
     };
-    Served { events: hook.serves, hook: name, attached, state, not_seen: hook.blind }
+    Served {
+        events,
+        hook: name,
+        program: hook.program,
+        tier: hook.tier,
+        attached,
+        state,
+        lacks: vec![],
+        verified_instructions: None,
+        not_seen: hook.blind,
+    }
 }
 
 fn page(report: &Report) -> String {
-    let Report { version, kernel, usable, checks, events } = report;
+    let Report { version, kernel, usable, checks, events, missing } = report;
     let mut out = format!("detector {version} on Linux {kernel}\n\n");
     for Check { name, met, needed, detail } in checks {
         let mark = match (met, needed) {
@@ -184,20 +222,39 @@ fn page(report: &Report) -> String {
         };
         let _ = writeln!(out, "  {mark:<8}{name:<13}{detail}");
     }
-    let _ = writeln!(out, "\n  {:<30}{:<31}state", "events", "hook");
-    for Served { events, hook, attached, state, not_seen: _ } in events {
+    let _ = writeln!(out, "\n  {:<30}{:<9}{:<34}state", "events", "tier", "hook");
+    for Served { events, hook, tier, attached, state, .. } in events {
         let state = match state {
             State::Used => format!("used, attached {attached}"),
+            // The tiers below say what comes instead.
+            State::Refused(reason) if tier.is_some() => {
+                format!("not possible: {}", reason.lines().next().unwrap_or_default())
+            }
             State::Refused(reason) => format!("REFUSED: {reason}"),
+            State::Spared => continue,
             State::NotTried => "not tried".to_owned(),
         };
+        let tier = tier.map_or("-", Tier::name);
         for (row, event) in events.iter().enumerate() {
-            let (hook, state) = if row == 0 { (hook.as_str(), state.as_str()) } else { ("", "") };
-            let _ = writeln!(out, "  {event:<30}{hook:<31}{state}");
+            let (tier, hook, state) =
+                if row == 0 { (tier, hook.as_str(), state.as_str()) } else { ("", "", "") };
+            let _ = writeln!(out, "  {event:<30}{tier:<9}{hook:<34}{state}");
         }
     }
+    for (event, _) in missing {
+        let _ = writeln!(out, "  {event:<30}{:<9}{:<34}MISSING: no tier can serve it here", "none", "");
+    }
+    let lacks: Vec<&str> = events.iter().flat_map(|served| served.lacks.iter().copied()).collect();
+    if !lacks.is_empty() {
+        out.push_str("\n  not on this kernel:\n");
+    }
+    for lack in lacks {
+        let _ = writeln!(out, "    - {lack}");
+    }
     out.push_str("\n  not seen by these hooks:\n");
-    for gap in events.iter().flat_map(|served| served.not_seen) {
+    let used = events.iter().filter(|served| !matches!(served.state, State::Refused(_) | State::Spared));
+    let gaps: BTreeSet<&str> = used.flat_map(|served| served.not_seen).copied().collect();
+    for gap in gaps {
         let _ = writeln!(out, "    - {gap}");
     }
     out.push_str(if *usable {

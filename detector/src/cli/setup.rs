@@ -6,7 +6,8 @@ use std::thread::JoinHandle;
 use anyhow::Context as _;
 
 use crate::agent::{Agents, Pattern};
-use crate::config::{Checked, Config, Mode};
+use crate::config::{Checked, Config, Mode, TierConfig};
+use crate::content::Contents;
 use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
@@ -19,7 +20,7 @@ use crate::sinks::file::AlertFile;
 pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Checked> {
     Ok(match path {
         Some(path) => crate::config::load(path)?,
-        None => crate::config::parse("", Path::new("(default)"))?,
+        None => crate::config::default()?,
     })
 }
 
@@ -59,6 +60,21 @@ pub(super) fn judging(rules: RuleSet, outlet: Outlet, record: Option<&PathBuf>) 
     Ok(Core::judging(Pipeline::new(rules, settings), outlet, recorder))
 }
 
+/// Settings of the kernel half. A tier that the configuration does not name may be named by `DETECTOR_TIER`, which
+/// reaches the commands that take no configuration.
+pub(super) fn kernel_settings(tier: Option<TierConfig>) -> sensor::Settings {
+    let named = std::env::var("DETECTOR_TIER").ok();
+    let tier = match (tier, named.as_deref()) {
+        (Some(tier), _) => tier,
+        (None, Some(name)) => TierConfig::named(name).unwrap_or_else(|| {
+            tracing::warn!(name, "DETECTOR_TIER names no tier and is not heeded");
+            TierConfig::Auto
+        }),
+        (None, None) => TierConfig::Auto,
+    };
+    sensor::Settings { tier: tier.tier(), ..sensor::Settings::default() }
+}
+
 /// Loads the kernel half for a configuration.
 pub(super) fn engine(
     checked: &Checked,
@@ -66,20 +82,39 @@ pub(super) fn engine(
     core: Core,
 ) -> anyhow::Result<(Engine, Remote)> {
     let Mode::Observe = checked.config.mode;
-    let mut settings = sensor::Settings::default();
+    let mut settings = kernel_settings(checked.config.kernel.tier);
     if let Some(size) = checked.ring_size {
         settings.ring_size = size;
     }
     if checked.config.kernel.probe_log {
         settings.probe_log = ProbeLog::On;
     }
+    // Before the sensor: what files hold is read while programs are being verified.
+    let contents = Contents::start().context("starting the reader of files failed")?;
     let (sensor, rings) = Sensor::load(&settings)?;
     for state in sensor.states() {
-        if let Some(reason) = &state.refused {
+        let Some(reason) = &state.refused else { continue };
+        if state.hook.tier.is_none() {
             tracing::warn!(hook = state.hook.program, reason, "a hook is left out; its events are missing");
+        } else {
+            tracing::debug!(
+                hook = state.hook.program,
+                reason,
+                "a hook is not possible here; the next tier is tried"
+            );
         }
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    for (event, reason) in sensor.unserved() {
+        tracing::warn!(event, reason, "no tier can serve these events here; they are missing");
+    }
+    let files = checked.files();
+    contents.wait_until_ready();
+    let (mut engine, remote) = Engine::new(sensor, rings, Agents::new(patterns), core, contents, &files);
+    engine.expect_daemons(checked.daemons.clone());
+    if !checked.canaries.is_empty() {
+        engine.set_canaries(checked.canaries.clone());
+    }
+    Ok((engine, remote))
 }
 
 /// Starts the ring thread.

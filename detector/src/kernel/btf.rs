@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
+use detector_common::features;
 use detector_common::offsets::Offsets;
+use hashbrown::{HashMap, HashSet};
 
 use super::KernelError;
 
@@ -16,11 +18,20 @@ const MAGIC: u16 = 0xeb9f;
 /// Deepest nesting of anonymous members that is followed.
 const DEPTH: usize = 16;
 
-/// Reads the offsets of every field in [`Offsets::PATHS`]; fields that this kernel lacks stay unknown.
+/// What a kernel tells of itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Where it keeps every field in [`Offsets::PATHS`]; fields that it lacks are unknown.
+    pub offsets: Offsets,
+    /// Bits of [`detector_common::features`].
+    pub features: u32,
+}
+
+/// Reads what probes must know.
 ///
 /// # Errors
 /// The file cannot be read, or is no BTF.
-pub fn offsets(path: &Path) -> Result<Offsets, KernelError> {
+pub fn facts(path: &Path) -> Result<Facts, KernelError> {
     let bytes = std::fs::read(path).map_err(|source| KernelError::Btf { path: path.into(), source })?;
     let btf = Btf::parse(&bytes).ok_or_else(|| KernelError::BtfFormat { path: path.into() })?;
     let mut offsets = Offsets::unknown();
@@ -33,12 +44,17 @@ pub fn offsets(path: &Path) -> Result<Offsets, KernelError> {
             *slot = offset;
         }
     }
-    Ok(offsets)
+    let there = features::FUNCTIONS.iter().filter(|(_, function)| btf.has_function(function));
+    let features = there.fold(0, |bits, (feature, _)| bits | feature);
+    Ok(Facts { offsets, features })
 }
 
 /// A parsed BTF blob: types by id, struct ids by name.
 struct Btf<'a> {
     types: Vec<&'a [u8]>,
+    /// By name; some names have several.
+    structs: HashMap<&'a [u8], Vec<&'a [u8]>>,
+    functions: HashSet<&'a [u8]>,
     strings: &'a [u8],
 }
 
@@ -59,6 +75,7 @@ mod kind {
     pub(super) const VOLATILE: u32 = 9;
     pub(super) const CONST: u32 = 10;
     pub(super) const RESTRICT: u32 = 11;
+    pub(super) const FUNC: u32 = 12;
     pub(super) const FUNC_PROTO: u32 = 13;
     pub(super) const VAR: u32 = 14;
     pub(super) const DATASEC: u32 = 15;
@@ -97,15 +114,27 @@ impl<'a> Btf<'a> {
             types.push(one);
             rest = more;
         }
-        Some(Self { types, strings })
+        let mut btf = Self { types, structs: HashMap::new(), functions: HashSet::new(), strings };
+        for of in &btf.types {
+            let Some(name) = word(of, 0).and_then(|at| string(strings, at)) else { continue };
+            match kind_of(of) {
+                Some(kind::STRUCT) => btf.structs.entry(name).or_default().push(of),
+                Some(kind::FUNC) => {
+                    btf.functions.insert(name);
+                }
+                _ => {}
+            }
+        }
+        Some(btf)
     }
 
     /// Byte offset of `fields` (dotted) in the struct called `name`.
     fn offset(&self, name: &str, fields: &str) -> Option<u32> {
-        self.types.iter().find_map(|of| {
-            let found = kind_of(of)? == kind::STRUCT && self.string(word(of, 0)?)? == name.as_bytes();
-            found.then(|| self.descend(of, fields)).flatten()
-        })
+        self.structs.get(name.as_bytes())?.iter().find_map(|of| self.descend(of, fields))
+    }
+
+    fn has_function(&self, name: &str) -> bool {
+        self.functions.contains(name.as_bytes())
     }
 
     fn descend(&self, mut of: &'a [u8], fields: &str) -> Option<u32> {
@@ -150,9 +179,14 @@ impl<'a> Btf<'a> {
     }
 
     fn string(&self, at: u32) -> Option<&'a [u8]> {
-        let tail = self.strings.get(usize::try_from(at).ok()?..)?;
-        tail.split(|byte| *byte == 0).next()
+        string(self.strings, at)
     }
+}
+
+/// The name at `at`, up to its NUL.
+fn string(strings: &[u8], at: u32) -> Option<&[u8]> {
+    let tail = strings.get(usize::try_from(at).ok()?..)?;
+    tail.split(|byte| *byte == 0).next()
 }
 
 fn members(of: &[u8]) -> impl Iterator<Item = Member> + '_ {
@@ -185,6 +219,7 @@ mod tests {
         put(&[1, 1 << 24, 4, 32]); // 1: int
         put(&[0, 4 << 24 | 1, 4, 9, 1, 0]); // 2: struct { int b; }
         put(&[5, 4 << 24 | 2, 8, 7, 1, 0, 0, 2, 32]); // 3: struct s
+        put(&[9, 12 << 24, 0]); // 4: a function b, of no type
         let mut out = vec![0x9f, 0xeb, 1, 0];
         for word in [24_u32, 0, types.len() as u32, types.len() as u32, strings.len() as u32] {
             out.extend(word.to_le_bytes());
@@ -202,6 +237,14 @@ mod tests {
         assert_eq!(btf.offset("s", "b"), Some(4));
         assert_eq!(btf.offset("s", "c"), None);
         assert_eq!(btf.offset("t", "a"), None);
+    }
+
+    #[test]
+    fn functions_are_told_from_other_names() {
+        let bytes = sample();
+        let btf = Btf::parse(&bytes).unwrap();
+        assert!(btf.has_function("b"));
+        assert!(!btf.has_function("s"));
     }
 
     #[test]

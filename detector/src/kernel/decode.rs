@@ -291,14 +291,27 @@ impl Decoder {
 
     fn operation(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
         let (operation, rest) = take::<wire::Operation>(rest)?;
-        let wire::Operation { target_start, number, target_pid, code, lens } = operation;
+        let wire::Operation {
+            target_start,
+            number,
+            target_pid,
+            code,
+            lens,
+            errno,
+            program_type,
+            mntns,
+            pad: _,
+        } = operation;
         let [directory_len, name_len, source_len, detail_len] = lens;
         let (directory, rest) = part(rest, directory_len)?;
         let (name, rest) = part(rest, name_len)?;
         let (source, rest) = part(rest, source_len)?;
         let (detail, _) = part(rest, detail_len)?;
         let walked = path::walked(directory, header.flags & flag::PATH_TRUNCATED != 0);
+        let code = operation_code(code).ok_or(Malformed)?;
         let path = match (directory.is_empty(), name.is_empty()) {
+            // The name is the other end's, in whose mounts it has its meaning.
+            (_, false) if code == OperationCode::UnixConnect => Some(string(name)),
             (true, true) => None,
             (false, true) => Some(walked),
             (_, false) => {
@@ -309,17 +322,21 @@ impl Decoder {
                 let name = Name { directory, truncated, text, follow: true };
                 let Self { resolver, mounts, parents, .. } = self;
                 let parent = |pid: u32| parents.peek(&pid).copied();
-                let who = Who { pid: header.pid, mntns: 0 };
+                let who = Who { pid: header.pid, mntns };
                 Some(resolver.resolve(who, name, mounts, &parent).path)
             }
         };
         Ok(EventKind::Operation(Box::new(Operation {
-            code: operation_code(code).ok_or(Malformed)?,
+            code,
+            errno,
+            program_type: (program_type != 0).then_some(program_type),
+            mntns,
+            same_agent: header.flags & flag::SAME_AGENT != 0,
             target: (target_pid != 0).then(|| process(target_pid, target_start)),
             number,
             path,
             source: (!source.is_empty()).then(|| string(source)),
-            detail: (!detail.is_empty()).then(|| string(detail)),
+            detail: (!detail.is_empty()).then(|| string(detail)).filter(|detail| !detail.is_empty()),
         })))
     }
 
@@ -335,7 +352,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 14] = [
+    const CODES: [(Wire, OperationCode); 19] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -350,6 +367,11 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::ChangeRoot, OperationCode::ChangeRoot),
         (Wire::Kexec, OperationCode::Kexec),
         (Wire::Unmount, OperationCode::Unmount),
+        (Wire::SetName, OperationCode::SetName),
+        (Wire::ModuleUnload, OperationCode::ModuleUnload),
+        (Wire::MoveCgroup, OperationCode::MoveCgroup),
+        (Wire::FileCapability, OperationCode::FileCapability),
+        (Wire::UnixConnect, OperationCode::UnixConnect),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

@@ -1,12 +1,55 @@
 //! The one table of hooks: which program serves which events, what it needs, what slips past it.
 
+use detector_common::features;
+
 use crate::event::Direction;
+
+mod security;
+
+/// A way to come by an event that there are several ways to come by, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tier {
+    /// Programs of the BPF LSM: at the kernel's own access control, once it allowed.
+    Lsm,
+    /// Programs at the entry or return of kernel functions.
+    Fentry,
+    /// Kprobes on the same functions.
+    Kprobe,
+    /// The exits of syscalls.
+    Syscall,
+}
+
+impl Tier {
+    /// All, best first.
+    pub const ALL: [Self; 4] = [Self::Lsm, Self::Fentry, Self::Kprobe, Self::Syscall];
+
+    /// As the configuration and `doctor` call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Lsm => "lsm",
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Syscall => "syscall",
+        }
+    }
+}
 
 /// How a program is attached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Attach {
     /// `tp_btf/NAME`, for the whole machine; leaves at once for tasks that are not watched.
     BtfTracepoint(&'static str),
+    /// `lsm/NAME`, for the whole machine, as the next four.
+    Lsm(&'static str),
+    /// `fentry/FUNCTION`
+    Fentry(&'static str),
+    /// `fexit/FUNCTION`
+    Fexit(&'static str),
+    /// `kprobe/FUNCTION`
+    Kprobe(&'static str),
+    /// `kretprobe/FUNCTION`
+    Kretprobe(&'static str),
     /// A `cgroup/…` program of socket addresses, on the agents' control groups.
     CgroupSockAddr,
     /// A `cgroup/…` program of sockets, on the agents' control groups.
@@ -37,10 +80,28 @@ pub struct Hook {
     pub serves: &'static [&'static str],
     /// Fields of [`detector_common::offsets::Offsets`] without which it is left out.
     pub needs: &'static [&'static str],
+    /// What it tells only where the kernel has more than every kernel has.
+    pub pieces: &'static [Piece],
     /// Evasions that it cannot see, one sentence each.
     pub blind: &'static [&'static str],
-    /// Without it the detector does not start.
+    /// Whether the detector can do without it.
     pub vital: Vital,
+    /// Where others serve the same events: its rank among them.
+    pub tier: Option<Tier>,
+}
+
+/// Every hook.
+pub fn hooks() -> impl Iterator<Item = &'static Hook> {
+    HOOKS.iter().chain(security::HOOKS.as_flattened()).chain(security::SETSID)
+}
+
+/// A part of what a hook tells that needs a younger kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece {
+    /// A bit of [`detector_common::features`].
+    pub feature: u32,
+    /// What holds without, as a sentence.
+    pub without: &'static str,
 }
 
 /// Whether the detector can do without a hook.
@@ -50,6 +111,8 @@ pub enum Vital {
     Yes,
     /// Yes: its events are missing and `coverage` says so.
     No,
+    /// Yes: kernels that lack what it hooks serve its events by the other hooks of its tier.
+    Part,
 }
 
 const TASK: &[&str] = &[
@@ -61,6 +124,18 @@ const TASK: &[&str] = &[
     "css_set_dfl",
     "cgroup_kn",
     "kernfs_id",
+];
+const SENDER: &[&str] = &[
+    "task_tgid",
+    "task_pid",
+    "task_group_leader",
+    "task_start",
+    "task_cgroups",
+    "css_set_dfl",
+    "cgroup_kn",
+    "kernfs_id",
+    "task_cred",
+    "cred_uid",
 ];
 const CGROUP: &[&str] = &[
     "cgroup_kn",
@@ -138,6 +213,8 @@ const FILE: &[&str] = &[
     "dentry_parent",
     "dentry_name",
     "dentry_sb",
+    "dentry_inode",
+    "area_file",
     "vfsmount_root",
     "mount_mnt",
     "mount_parent",
@@ -148,22 +225,85 @@ const FILE: &[&str] = &[
     "inode_nlink",
     "sb_dev",
     "sb_magic",
+    "fs_root",
+    "vfsmount_sb",
+    "task_nsproxy",
+    "nsproxy_mnt",
+    "mntns_inum",
+    "task_comm",
+    "fs_root",
+    "inode_rdev",
+];
+const SIGNAL: &[&str] = &[
+    "task_tgid",
+    "task_group_leader",
+    "task_start",
+    "task_comm",
+    "siginfo_code",
     "task_nsproxy",
     "nsproxy_mnt",
     "mntns_inum",
 ];
+/// Events that several tiers serve.
+pub mod event {
+    use detector_common::wire::{Kind, OperationCode};
+
+    /// A file was opened for writing, created or emptied.
+    pub const OPEN: &str = "file open (write, create)";
+    /// A descriptor was received from another process.
+    pub const RECEIVE: &str = "file received over a socket";
+    /// A file was cut.
+    pub const TRUNCATE: &str = "file truncate";
+    /// A name was moved.
+    pub const RENAME: &str = "file rename";
+    /// A hard link was made.
+    pub const LINK: &str = "file link";
+    /// A symbolic link was made.
+    pub const SYMLINK: &str = "file symlink";
+    /// A name was removed.
+    pub const UNLINK: &str = "file unlink, rmdir";
+    /// Permission bits were changed.
+    pub const CHMOD: &str = "file chmod";
+    /// A file that an agent wrote was mapped executable.
+    pub const MAP: &str = "file mapped executable";
+    /// A file was given capabilities.
+    pub const CAPABILITY: &str = "file capabilities";
+    /// A new session.
+    pub const SETSID: &str = "setsid";
+
+    /// Something was done to another process or to the kernel.
+    pub const OPERATION: &str = "operation (on processes and the kernel)";
+
+    /// What the syscall tier is asked for by each; those that it does not know are not here.
+    pub const FALLBACK: &[(&str, u64)] = &[
+        (OPEN, Kind::FileOpen.bit()),
+        (TRUNCATE, Kind::FileTruncate.bit()),
+        (RENAME, Kind::FileRename.bit()),
+        (LINK, Kind::FileLink.bit()),
+        (SYMLINK, Kind::FileSymlink.bit()),
+        (UNLINK, Kind::FileUnlink.bit()),
+        (CHMOD, Kind::FileChmod.bit()),
+        (MAP, Kind::ImageLoad.bit()),
+        (CAPABILITY, OperationCode::FileCapability.bit()),
+        (SETSID, Kind::Setsid.bit()),
+        (OPERATION, Kind::Operation.bit()),
+    ];
+}
+
 const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 
-/// Every hook of this tier. Other tiers are further rows that serve the same events.
-pub const HOOKS: &[Hook] = &[
+/// Hooks that stand for themselves, and that of the last tier.
+const HOOKS: &[Hook] = &[
     Hook {
         program: "fork",
         attach: Attach::BtfTracepoint("sched_process_fork"),
         when: When::Always,
         serves: &["fork"],
         needs: TASK,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "exec",
@@ -171,8 +311,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["exec"],
         needs: EXEC,
+        pieces: &[],
         blind: &["code that runs without exec: shared libraries, ptrace, a JIT"],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "exit",
@@ -180,8 +322,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["exit"],
         needs: &["task_signal", "signal_live", "task_exit_code"],
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "cgroup_create",
@@ -189,8 +333,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_create"],
         needs: CGROUP,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "cgroup_remove",
@@ -198,8 +344,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_remove"],
         needs: CGROUP,
+        pieces: &[],
         blind: &[],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "cgroup_attach",
@@ -207,8 +355,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Always,
         serves: &["cgroup_move"],
         needs: CGROUP,
+        pieces: &[],
         blind: &["a single thread moved within a threaded control group"],
         vital: Vital::Yes,
+        tier: None,
     },
     Hook {
         program: "socket_state",
@@ -216,8 +366,20 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["listen", "connect_result", "flow (TCP, at its close)"],
         needs: SOCK,
+        pieces: &[
+            Piece {
+                feature: features::SOCKET_STORAGE,
+                without: "kernel before 5.11: a TCP flow is summed up when its last descriptor closes, what \
+                          the kernel sends after that is not counted",
+            },
+            Piece {
+                feature: features::SOCKET_COOKIE,
+                without: "kernel before 5.12: connects of a process that left its control group carry no cookie",
+            },
+        ],
         blind: &["TCP outside the kernel's own stack"],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "connect4",
@@ -225,8 +387,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["connect (IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: CONNECT_BLIND,
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "connect6",
@@ -234,8 +398,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["connect (IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "sendmsg4",
@@ -243,8 +409,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["send (UDP, IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "sendmsg6",
@@ -252,8 +420,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["send (UDP, IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "post_bind4",
@@ -261,8 +431,10 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["bind (IPv4)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "post_bind6",
@@ -270,26 +442,32 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["bind (IPv6)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "egress",
         attach: Attach::CgroupSkb(Direction::Out),
         when: When::Agents,
         serves: &["payload (sent)", "flow"],
-        needs: &[],
+        needs: SENDER,
+        pieces: &[],
         blind: &["sockets that were made outside the agents' control groups and brought in"],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "ingress",
         attach: Attach::CgroupSkb(Direction::In),
         when: When::Agents,
         serves: &["payload (received)", "flow"],
-        needs: &[],
+        needs: SENDER,
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "flow_close",
@@ -297,21 +475,60 @@ pub const HOOKS: &[Hook] = &[
         when: When::Agents,
         serves: &["flow (UDP, at its close)"],
         needs: &[],
+        pieces: &[],
         blind: &[],
         vital: Vital::No,
+        tier: None,
+    },
+    Hook {
+        program: "io_uring",
+        attach: Attach::BtfTracepoint("io_uring_create"),
+        when: When::Agents,
+        serves: &["io_uring made"],
+        needs: &[],
+        pieces: &[],
+        blind: &[],
+        vital: Vital::No,
+        tier: None,
+    },
+    Hook {
+        program: "signal",
+        attach: Attach::BtfTracepoint("signal_generate"),
+        when: When::Agents,
+        serves: &["operation (signals to others)"],
+        needs: SIGNAL,
+        pieces: &[],
+        blind: &["signals that fcntl(F_SETSIG) has the kernel send"],
+        vital: Vital::No,
+        tier: None,
     },
     Hook {
         program: "syscall",
         attach: Attach::BtfTracepoint("sys_exit"),
         when: When::Agents,
-        serves: &["file (writes, names, modes)", "setsid"],
+        serves: &[
+            event::OPEN,
+            event::TRUNCATE,
+            event::RENAME,
+            event::LINK,
+            event::SYMLINK,
+            event::UNLINK,
+            event::CHMOD,
+            event::MAP,
+            event::CAPABILITY,
+            event::SETSID,
+            event::OPERATION,
+        ],
         needs: FILE,
+        pieces: &[],
         blind: &[
-            "file operations through io_uring",
+            "file operations through io_uring (that a ring is made, is)",
             "file operations by 32-bit syscalls",
-            "writes through a mapping or a descriptor that was opened before the watch began",
+            "code that was mapped for reading and made executable afterwards",
+            "writes through a descriptor that was opened before the watch began or received over a socket",
         ],
         vital: Vital::No,
+        tier: Some(Tier::Syscall),
     },
 ];
 
@@ -323,10 +540,27 @@ mod tests {
 
     #[test]
     fn every_needed_field_is_one_that_is_resolved() {
-        for hook in HOOKS {
+        for hook in hooks() {
             for field in hook.needs {
                 assert!(Offsets::PATHS.iter().any(|(name, _)| name == field), "{}: {field}", hook.program);
             }
         }
+    }
+
+    #[test]
+    fn the_syscall_tier_can_be_asked_for_each_event_alone() {
+        for hook in hooks().filter(|hook| hook.tier == Some(Tier::Syscall)) {
+            let known = |event: &&str| event::FALLBACK.iter().any(|(name, _)| name == event);
+            assert!(hook.serves.iter().all(known), "{}", hook.program);
+        }
+    }
+
+    #[test]
+    fn programs_have_names_of_their_own() {
+        let mut names: Vec<&str> = hooks().map(|hook| hook.program).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 }

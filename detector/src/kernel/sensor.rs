@@ -1,28 +1,25 @@
 //! The loaded kernel half: programs attached, agents watched, maps at hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use aya::maps::{Array, HashMap as EbpfHashMap, Map, MapData, RingBuf};
-use aya::programs::cgroup_skb::{CgroupSkbAttachType, CgroupSkbLink};
-use aya::programs::cgroup_sock::CgroupSockLink;
-use aya::programs::cgroup_sock_addr::CgroupSockAddrLink;
-use aya::programs::tp_btf::BtfTracePointLink;
-use aya::programs::{CgroupAttachMode, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use detector_common::limits;
 use detector_common::offsets::Offsets;
-use detector_common::wire::{Kind, LossKey, Tag, Want};
+use detector_common::wire::{InodeKey, Kind, LossKey, Tag, Want};
 
 use super::cgroup::{Cgroups, Group};
-use super::hook::{Attach, HOOKS, Hook, Vital, When};
+use super::hook::{self, Attach, Hook, Tier, When};
+use super::program::{self, Link, Loader};
 use super::ring::Rings;
+use super::tier::{self, Choice, HookState};
 use super::{KernelError, btf};
 use crate::agent::Agent;
-use crate::event::{AgentId, CgroupId, Direction, ProcessId};
-use crate::network::automaton::{self, Automaton};
+use crate::event::{AgentId, CgroupId, ProcessId};
+use crate::network::automaton::{self, Automaton, StringTable};
 use crate::network::protocol;
 
 /// The object that `build.rs` made.
@@ -32,6 +29,8 @@ pub const LEAST_RING: u32 = 64 << 10;
 
 /// Rows of the automaton's table.
 const STATES: usize = limits::AUTOMATON_STATES as usize;
+/// The automaton's table as the kernel half keeps it.
+type Table = [[u16; 256]; STATES];
 
 /// How the kernel half is loaded.
 #[derive(Clone, Debug)]
@@ -40,6 +39,8 @@ pub struct Settings {
     pub ring_size: u32,
     /// Whether the probes' own diagnostics (aya-log) are wanted.
     pub probe_log: ProbeLog,
+    /// The best tier that may be used; the best that works where none is named.
+    pub tier: Option<Tier>,
 }
 
 /// Whether probes write diagnostics.
@@ -53,17 +54,8 @@ pub enum ProbeLog {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { ring_size: 4 << 20, probe_log: ProbeLog::Off }
+        Self { ring_size: 4 << 20, probe_log: ProbeLog::Off, tier: None }
     }
-}
-
-/// How one hook fares on this kernel.
-#[derive(Clone, Debug)]
-pub struct HookState {
-    /// The hook.
-    pub hook: &'static Hook,
-    /// Why it is not used; `None` where it is.
-    pub refused: Option<String>,
 }
 
 /// The loaded kernel half.
@@ -74,27 +66,25 @@ pub struct Sensor {
     nurseries: EbpfHashMap<MapData, u64, u32>,
     lost: EbpfHashMap<MapData, LossKey, u64>,
     lost_before: BTreeMap<(u32, u32), u64>,
+    canaries: EbpfHashMap<MapData, InodeKey, u32>,
+    canary_count: Array<MapData, u32>,
+    /// What the kernel half knows for canaries: inode and device.
+    canaries_known: BTreeSet<(u64, u32)>,
+    strings: Array<MapData, Table>,
     cgroups: Cgroups,
-    states: Vec<HookState>,
+    choice: Choice,
     watched: BTreeMap<AgentId, Watched>,
     attached: BTreeMap<PathBuf, Vec<Link>>,
     expected: BTreeMap<PathBuf, CgroupId>,
-    always: Vec<BtfTracePointLink>,
-    machine_wide: Vec<BtfTracePointLink>,
+    always: Vec<Link>,
+    machine_wide: Vec<Link>,
+    idle: bool,
     probe_log: Option<EbpfLogger<&'static dyn log::Log>>,
 }
 
 struct Watched {
     place: PathBuf,
     groups: Vec<CgroupId>,
-}
-
-/// Dropping one detaches it.
-#[expect(dead_code, reason = "links are held for their drop")]
-enum Link {
-    SockAddr(CgroupSockAddrLink),
-    Sock(CgroupSockLink),
-    Skb(CgroupSkbLink),
 }
 
 impl Sensor {
@@ -104,7 +94,7 @@ impl Sensor {
     /// No privilege, no BTF, no cgroup2, a ring size that the kernel cannot serve, or a vital hook
     /// refused.
     pub fn load(settings: &Settings) -> Result<(Self, Rings), KernelError> {
-        let Settings { ring_size, probe_log } = settings;
+        let Settings { ring_size, probe_log, tier } = settings;
         if !ring_size.is_power_of_two() || *ring_size < LEAST_RING {
             return Err(KernelError::RingSize { size: *ring_size, least: LEAST_RING });
         }
@@ -112,7 +102,7 @@ impl Sensor {
             return Err(KernelError::Privilege);
         }
         let cgroups = Cgroups::find()?;
-        let offsets = btf::offsets(Path::new(btf::VMLINUX))?;
+        let btf::Facts { offsets, features } = btf::facts(Path::new(btf::VMLINUX))?;
         let words: Vec<u32> =
             Offsets::PATHS.iter().map(|(name, _)| offsets.get(name).unwrap_or(u32::MAX)).collect();
         let types = Btf::from_sys_fs().map_err(|source| KernelError::AyaBtf(Box::new(source)))?;
@@ -124,21 +114,20 @@ impl Sensor {
         let mut ebpf = EbpfLoader::new()
             .btf(Some(&types))
             .override_global("OFFSETS", words.as_slice(), true)
+            .override_global("FEATURES", &features, true)
             .override_global("AYA_LOG_LEVEL", &level, false)
             .map_max_entries("URGENT", *ring_size)
             .map_max_entries("BULK", *ring_size)
             .load(OBJECT)
             .map_err(|source| KernelError::Load(Box::new(source)))?;
-        let states = HOOKS
-            .iter()
-            .map(|hook| HookState { hook, refused: load_hook(&mut ebpf, hook, &offsets, &types) })
-            .collect::<Vec<_>>();
-        if let Some((hook, reason)) = states.iter().find_map(|state| {
-            let reason = state.refused.clone()?;
-            (state.hook.vital == Vital::Yes).then_some((state.hook.program, reason))
-        }) {
-            return Err(KernelError::Vital { hook, reason });
+        let mut loader = Loader::new(&mut ebpf, &offsets, &types);
+        let mut choice = tier::choose(hook::hooks(), *tier, |hook| loader.load(hook))?;
+        for state in choice.states.iter_mut().filter(|state| state.is_used()) {
+            let missing = state.hook.pieces.iter().filter(|piece| features & piece.feature == 0);
+            state.lacks = missing.map(|piece| piece.without).collect();
+            state.verified = program::verified(&ebpf, state.hook);
         }
+        ask_fallback(&mut ebpf, &choice)?;
         let probe_log = match probe_log {
             ProbeLog::Off => None,
             ProbeLog::On => EbpfLogger::init(&mut ebpf)
@@ -154,14 +143,19 @@ impl Sensor {
             nurseries: hash(&mut ebpf, "NURSERIES")?,
             lost: hash(&mut ebpf, "LOST")?,
             lost_before: BTreeMap::new(),
+            canaries: hash(&mut ebpf, "CANARIES")?,
+            canary_count: array(&mut ebpf, "CANARY_COUNT")?,
+            canaries_known: BTreeSet::new(),
+            strings: array(&mut ebpf, "STRINGS")?,
             ebpf,
             cgroups,
-            states,
+            choice,
             watched: BTreeMap::new(),
             attached: BTreeMap::new(),
             expected: BTreeMap::new(),
             always: Vec::new(),
             machine_wide: Vec::new(),
+            idle: false,
             probe_log,
         };
         sensor.always = sensor.attach_machine_wide(When::Always)?;
@@ -177,7 +171,12 @@ impl Sensor {
 
     /// How each hook fares.
     pub fn states(&self) -> &[HookState] {
-        &self.states
+        &self.choice.states
+    }
+
+    /// Events that no hook serves here, each with the reason.
+    pub fn unserved(&self) -> &[(&'static str, String)] {
+        &self.choice.unserved
     }
 
     /// The cgroup2 file system.
@@ -246,7 +245,7 @@ impl Sensor {
         }
     }
 
-    /// Stops watching an agent. With the last one, the machine-wide hooks go too.
+    /// Stops watching an agent.
     pub fn unwatch(&mut self, agent: AgentId) {
         let Some(Watched { place: _, groups }) = self.watched.remove(&agent) else { return };
         for group in groups {
@@ -257,9 +256,16 @@ impl Sensor {
         let Self { attached, watched, expected, .. } = self;
         let in_use = || watched.values().map(|other| &other.place).chain(expected.keys());
         attached.retain(|at, _| in_use().any(|place| place.starts_with(at)));
-        if self.watched.is_empty() {
-            self.machine_wide.clear();
+    }
+
+    /// Detaches what only agents need, if there was none at this call and at the last: to be called now and then.
+    /// Agents that follow each other closely find it attached.
+    pub fn rest(&mut self) {
+        let idle = self.watched.is_empty();
+        if idle && self.idle {
+            program::detach(std::mem::take(&mut self.machine_wide));
         }
+        self.idle = idle;
     }
 
     fn untag(&mut self, agent: AgentId) {
@@ -272,6 +278,56 @@ impl Sensor {
         for pid in tagged {
             let _ = self.tasks.remove(&pid);
         }
+    }
+
+    /// Reports each open of this file from now on.
+    ///
+    /// # Errors
+    /// The map is full.
+    pub fn add_canary(&mut self, file: InodeKey) -> Result<(), KernelError> {
+        self.canaries
+            .insert(file, 1, 0)
+            .map_err(|source| KernelError::Map { name: "CANARIES", source: Box::new(source) })?;
+        self.canaries_known.insert((file.inode, file.dev));
+        self.count_canaries()
+    }
+
+    /// Reports opens of this file no longer.
+    ///
+    /// # Errors
+    /// The count cannot be written.
+    pub fn remove_canary(&mut self, file: InodeKey) -> Result<(), KernelError> {
+        if self.canaries_known.remove(&(file.inode, file.dev)) {
+            let _ = self.canaries.remove(&file);
+        }
+        self.count_canaries()
+    }
+
+    /// While the count is 0, the kernel half looks at no open for reading.
+    fn count_canaries(&mut self) -> Result<(), KernelError> {
+        let count = u32::try_from(self.canaries_known.len()).unwrap_or(u32::MAX);
+        self.canary_count
+            .set(0, count, 0)
+            .map_err(|source| KernelError::Map { name: "CANARY_COUNT", source: Box::new(source) })
+    }
+
+    /// Hands over segments with these strings among their first bytes from now on, as many of them as there
+    /// is room for; gives how many that is.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub fn look_for(&mut self, strings: &[&[u8]]) -> Result<usize, KernelError> {
+        let StringTable { table, strings } =
+            StringTable::new(strings).map_err(|source| KernelError::Automaton(Box::new(source)))?;
+        let mut cells = Box::new([[0_u16; 256]; STATES]);
+        for (cell, next) in cells.as_flattened_mut().iter_mut().zip(table) {
+            *cell = next;
+        }
+        // Each segment is walked from the start, so that no walk meets two tables but one of this moment.
+        self.strings
+            .set(0, cells, 0)
+            .map_err(|source| KernelError::Map { name: "STRINGS", source: Box::new(source) })?;
+        Ok(strings)
     }
 
     /// Records lost since the last call, by agent and kind.
@@ -294,13 +350,21 @@ impl Sensor {
         Ok(())
     }
 
-    fn attach_machine_wide(&mut self, when: When) -> Result<Vec<BtfTracePointLink>, KernelError> {
+    fn attach_machine_wide(&mut self, when: When) -> Result<Vec<Link>, KernelError> {
         let mut links = Vec::new();
         for hook in self.usable(when) {
-            let Attach::BtfTracepoint(tracepoint) = hook.attach else { continue };
-            let link = attach_tracepoint(&mut self.ebpf, hook).map_err(|source| KernelError::Attach {
+            let place = match hook.attach {
+                Attach::BtfTracepoint(name)
+                | Attach::Lsm(name)
+                | Attach::Fentry(name)
+                | Attach::Fexit(name)
+                | Attach::Kprobe(name)
+                | Attach::Kretprobe(name) => name,
+                Attach::CgroupSockAddr | Attach::CgroupSock | Attach::CgroupSkb(_) => continue,
+            };
+            let link = program::attach(&mut self.ebpf, hook).map_err(|source| KernelError::Attach {
                 hook: hook.program,
-                path: tracepoint.into(),
+                path: place.into(),
                 source: Box::new(source),
             })?;
             links.push(link);
@@ -319,7 +383,7 @@ impl Sensor {
         })?;
         let mut links = Vec::new();
         for hook in self.usable(When::Agents) {
-            let link = attach_group(&mut self.ebpf, hook, &directory).transpose();
+            let link = program::attach_group(&mut self.ebpf, hook, &directory).transpose();
             let link = link.map_err(|source| KernelError::Attach {
                 hook: hook.program,
                 path: place.into(),
@@ -332,72 +396,30 @@ impl Sensor {
     }
 
     fn usable(&self, when: When) -> Vec<&'static Hook> {
-        let usable = |state: &&HookState| state.refused.is_none() && state.hook.when == when;
-        self.states.iter().filter(usable).map(|state| state.hook).collect()
+        let usable = |state: &&HookState| state.is_used() && state.hook.when == when;
+        self.choice.states.iter().filter(usable).map(|state| state.hook).collect()
     }
 }
 
-/// Loads one program; gives why it cannot be used.
-fn load_hook(ebpf: &mut Ebpf, hook: &Hook, offsets: &Offsets, types: &Btf) -> Option<String> {
-    let missing: Vec<&str> =
-        hook.needs.iter().copied().filter(|field| offsets.get(field).is_none()).collect();
-    if !missing.is_empty() {
-        return Some(format!("this kernel's BTF lacks {}", missing.join(", ")));
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        program::detach(std::mem::take(&mut self.machine_wide));
     }
-    let Some(program) = ebpf.program_mut(hook.program) else {
-        return Some("the object lacks this program".to_owned());
-    };
-    let loaded = match (program, hook.attach) {
-        (Program::BtfTracePoint(program), Attach::BtfTracepoint(name)) => program.load(name, types),
-        (Program::CgroupSockAddr(program), Attach::CgroupSockAddr) => program.load(),
-        (Program::CgroupSock(program), Attach::CgroupSock) => program.load(),
-        (Program::CgroupSkb(program), Attach::CgroupSkb(_)) => program.load(),
-        _ => return Some("the object has another program under this name".to_owned()),
-    };
-    loaded.err().map(|error| refusal(&error))
 }
 
-/// An error of the verifier carries its log; a person wants the end of it.
-fn refusal(error: &ProgramError) -> String {
-    let text = anyhow::format_err!("{error}").to_string();
-    let mut lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    if lines.len() > 12 {
-        lines.drain(1..lines.len() - 11);
-    }
-    lines.join("\n")
-}
-
-fn attach_tracepoint(ebpf: &mut Ebpf, hook: &Hook) -> Result<BtfTracePointLink, ProgramError> {
-    match ebpf.program_mut(hook.program) {
-        Some(Program::BtfTracePoint(program)) => {
-            let id = program.attach()?;
-            program.take_link(id)
+/// Tells the hook of the syscall tier which events are its own.
+fn ask_fallback(ebpf: &mut Ebpf, choice: &Choice) -> Result<(), KernelError> {
+    let mut wanted = 0_u64;
+    for state in choice.states.iter().filter(|state| state.hook.tier == Some(Tier::Syscall)) {
+        for (event, bit) in hook::event::FALLBACK {
+            if state.serves.contains(event) {
+                wanted |= bit;
+            }
         }
-        _ => Err(ProgramError::NotLoaded),
     }
-}
-
-fn attach_group(ebpf: &mut Ebpf, hook: &Hook, group: &File) -> Option<Result<Link, ProgramError>> {
-    // `Single` is what the kernel calls multi for links; `AllowMultiple` is refused.
-    let mode = CgroupAttachMode::Single;
-    let program = ebpf.program_mut(hook.program)?;
-    if let Program::CgroupSockAddr(program) = program {
-        let id = program.attach(group, mode);
-        return Some(id.and_then(|id| program.take_link(id)).map(Link::SockAddr));
-    }
-    if let Program::CgroupSock(program) = program {
-        let id = program.attach(group, mode);
-        return Some(id.and_then(|id| program.take_link(id)).map(Link::Sock));
-    }
-    if let (Program::CgroupSkb(program), Attach::CgroupSkb(direction)) = (program, hook.attach) {
-        let way = match direction {
-            Direction::Out => CgroupSkbAttachType::Egress,
-            Direction::In => CgroupSkbAttachType::Ingress,
-        };
-        let id = program.attach(group, way, mode);
-        return Some(id.and_then(|id| program.take_link(id)).map(Link::Skb));
-    }
-    None
+    let refused = |source| KernelError::Map { name: "FALLBACK", source: Box::new(source) };
+    let mut map = Array::<_, u64>::try_from(take_map(ebpf, "FALLBACK")?).map_err(refused)?;
+    map.set(0, wanted, 0).map_err(refused)
 }
 
 fn take_map(ebpf: &mut Ebpf, name: &'static str) -> Result<Map, KernelError> {
@@ -410,6 +432,11 @@ fn hash<K: aya::Pod, V: aya::Pod>(
     name: &'static str,
 ) -> Result<EbpfHashMap<MapData, K, V>, KernelError> {
     EbpfHashMap::try_from(take_map(ebpf, name)?)
+        .map_err(|source| KernelError::Map { name, source: Box::new(source) })
+}
+
+fn array<V: aya::Pod>(ebpf: &mut Ebpf, name: &'static str) -> Result<Array<MapData, V>, KernelError> {
+    Array::try_from(take_map(ebpf, name)?)
         .map_err(|source| KernelError::Map { name, source: Box::new(source) })
 }
 
@@ -430,12 +457,13 @@ fn teach(ebpf: &mut Ebpf, automaton: &Automaton) -> Result<(), KernelError> {
     for (state, row) in (0..).zip(cells.iter_mut()).skip(usize::from(limits::AUTOMATON_ACCEPT)) {
         row.fill(state);
     }
-    let map = take_map(ebpf, "AUTOMATON")?;
-    let mut map = Array::<_, [[u16; 256]; STATES]>::try_from(map).map_err(refused("AUTOMATON"))?;
+    let mut map: Array<MapData, Table> = array(ebpf, "AUTOMATON")?;
     map.set(0, cells, 0).map_err(refused("AUTOMATON"))?;
-    let mut wants = Array::<_, Want>::try_from(take_map(ebpf, "WANTS")?).map_err(refused("WANTS"))?;
-    for (at, mark) in (0..).zip(marks) {
-        let protocol::Want { bytes, again, urgent, length_at } = mark.want;
+    let mut wants: Array<MapData, Want> = array(ebpf, "WANTS")?;
+    let of_strings = (u32::from(limits::AUTOMATON_STRING - limits::AUTOMATON_ACCEPT), automaton::STRING_WANT);
+    let of_marks = (0..).zip(marks.iter().map(|mark| mark.want));
+    for (at, want) in of_marks.chain([of_strings]) {
+        let protocol::Want { bytes, again, urgent, length_at } = want;
         let length_at = length_at.map_or(0, |at| u32::from(at) + 1);
         let want = Want { bytes: bytes.into(), again: again.into(), urgent: urgent.into(), length_at };
         wants.set(at, want, 0).map_err(refused("WANTS"))?;

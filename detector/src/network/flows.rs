@@ -2,6 +2,7 @@
 
 use std::hash::{Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use lru::LruCache;
 use smallvec::SmallVec;
@@ -10,7 +11,9 @@ use xxhash_rust::xxh3::Xxh3;
 use super::protocol::{self, Found, Prefix, Transport};
 use super::queries::Queries;
 use super::{Application, Names, Recognised, Role, handshake};
+use crate::canary::Strings;
 use crate::event::{Direction, Event, EventKind, Nanos, Payload, Protocol};
+use crate::wallet;
 
 /// Most flows whose bytes are remembered.
 const MOST_FLOWS: NonZeroUsize = NonZeroUsize::new(8_192).unwrap();
@@ -25,6 +28,7 @@ pub struct Network {
     flows: LruCache<u64, Flow>,
     queries: Queries,
     names: Names,
+    canaries: Arc<Strings>,
     evicted: u64,
 }
 
@@ -43,6 +47,7 @@ impl Default for Network {
             flows: LruCache::new(MOST_FLOWS),
             queries: Queries::default(),
             names: Names::default(),
+            canaries: Arc::default(),
             evicted: 0,
         }
     }
@@ -85,6 +90,11 @@ impl Network {
         self.queries.finish(out);
     }
 
+    /// Looks for these strings in what is sent.
+    pub fn set_canaries(&mut self, canaries: Arc<Strings>) {
+        self.canaries = canaries;
+    }
+
     /// Names of addresses.
     pub fn names(&self) -> &Names {
         &self.names
@@ -116,7 +126,8 @@ impl Network {
             self.evicted += 1;
         }
         let flow = self.flows.get_or_insert_mut(cookie, Flow::default);
-        for (application, found) in flow.recognise(payload, transport) {
+        for (application, mut found) in flow.recognise(payload, transport) {
+            wallets(application, flow.bytes(payload.direction), &mut found);
             if application == Application::Dns {
                 let bytes = flow.bytes(payload.direction);
                 let Some(message) = protocol::message(transport, bytes) else { continue };
@@ -128,6 +139,16 @@ impl Network {
             if flow.said.len() < MOST_SAID && !flow.said.contains(&hash) {
                 flow.said.push(hash);
                 out.push(recognised(event, payload, application, found));
+            }
+        }
+        let canaries = self.canaries.find(flow.sent_by(payload));
+        if !canaries.is_empty() {
+            let speaker = if payload.flow.initiated { Role::Client } else { Role::Server };
+            let found = Found { speaker, fields: vec![("Canary", canaries.into())] };
+            let hash = hash(Application::Canary, &found);
+            if flow.said.len() < MOST_SAID && !flow.said.contains(&hash) {
+                flow.said.push(hash);
+                out.push(recognised(event, payload, Application::Canary, found));
             }
         }
     }
@@ -154,11 +175,39 @@ impl Flow {
         alone.or_else(|| parsed(own)).into_iter().chain(behind).collect()
     }
 
+    /// What the watched side sent, if this payload is of it.
+    fn sent_by(&self, payload: &Payload) -> Option<&[u8]> {
+        (payload.direction == Direction::Out).then_some(self.sent.as_slice())
+    }
+
     fn bytes(&self, direction: Direction) -> &[u8] {
         match direction {
             Direction::Out => &self.sent,
             Direction::In => &self.received,
         }
+    }
+}
+
+/// Adds the wallet addresses in the message, where the application says its business in clear text.
+fn wallets(application: Application, bytes: &[u8], found: &mut Found) {
+    match application {
+        Application::Stratum | Application::Http | Application::Tunnel | Application::Shell => {}
+        Application::Ssh
+        | Application::Tls
+        | Application::Dns
+        | Application::Socks
+        | Application::Noise
+        | Application::Canary => {
+            return;
+        }
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let mut addresses: Vec<_> = wallet::payable(&text).take(MOST_SAID).collect();
+    addresses.dedup_by_key(|address| address.text);
+    if !addresses.is_empty() {
+        let texts: Vec<&str> = addresses.iter().map(|address| address.text).collect();
+        found.fields.push(("Wallets", texts.into()));
+        found.fields.push(("WalletCoins", wallet::symbols(&addresses).into()));
     }
 }
 

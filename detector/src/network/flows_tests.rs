@@ -71,6 +71,28 @@ fn a_message_is_put_together_from_its_segments_and_said_once() {
 }
 
 #[test]
+fn wallets_in_clear_text_are_said_with_the_message() {
+    let mut world = World::default();
+    let wallet = "LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9";
+    let said = |found: &[Recognised]| {
+        let [found] = found else { panic!("{found:?}") };
+        let text = |name| field(found, name).map(serde_json::Value::to_string).unwrap_or_default();
+        (found.application, text("Wallets"), text("WalletCoins"))
+    };
+    let login = format!(r#"{{"method":"login","params":{{"login":"{wallet}.rig","pass":"x"}}}}"#);
+    let listed = (format!("[\"{wallet}\"]"), r#"["LTC"]"#.to_owned());
+    let found = world.see(segment(1, Direction::Out, true, login.as_bytes()));
+    assert_eq!(said(&found), (Application::Stratum, listed.0.clone(), listed.1.clone()));
+    assert_eq!(field(&found[0], "StratumCertainty").and_then(|word| word.as_str()), Some("certain"));
+    let post = format!("POST /work HTTP/1.1\r\nHost: p.example\r\n\r\naddress={wallet}&x=1");
+    let found = world.see(segment(2, Direction::Out, true, post.as_bytes()));
+    assert_eq!(said(&found), (Application::Http, listed.0, listed.1));
+    let known = post.replace(wallet, "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa");
+    let found = world.see(segment(3, Direction::Out, true, known.as_bytes()));
+    assert_eq!(said(&found), (Application::Http, String::new(), String::new()));
+}
+
+#[test]
 fn whoever_receives_what_a_client_sends_is_the_server() {
     let mut world = World::default();
     let found = world.see(segment(1, Direction::In, true, LOGIN));

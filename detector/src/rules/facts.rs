@@ -6,10 +6,12 @@ pub(super) mod miner;
 pub(super) mod program;
 pub(super) mod script;
 pub(super) mod ssh;
+pub(super) mod wallet;
 
 use miner::Token;
 use program::Names;
 use ssh::Ssh;
+use wallet::Wallets;
 
 /// What the parsers say about one executed program.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct Facts<'a> {
     pub(super) script: Option<&'a str>,
     /// What of a miner's command line stands in that text.
     pub(super) script_miner: Vec<Token>,
+    /// Wallet addresses in argv.
+    pub(super) wallets: Wallets<'a>,
 }
 
 impl<'a> Facts<'a> {
@@ -36,6 +40,7 @@ impl<'a> Facts<'a> {
             miner: miner::tokens(exec.argv.iter().skip(1).map(AsRef::as_ref)),
             script,
             script_miner: script.map(miner::tokens_in_text).unwrap_or_default(),
+            wallets: wallet::of(exec),
         }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Build,
     /// Live tests and the demo.
     Live,
+    /// Other kernels in virtual machines.
+    Vm,
     /// Fuzzing.
     Fuzz,
     /// The peers of the bench.
@@ -44,6 +46,9 @@ const fn need(purpose: Purpose, sign: Sign, package: &'static str, why: &'static
     Need { purpose, sign, package, why }
 }
 
+/// Debian's keys.
+pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
 const NEEDS: &[Need] = &[
     need(Purpose::Build, Sign::Program("cc"), "gcc", "links Rust programs, compiles zstd"),
     need(Purpose::Build, Sign::File("/usr/include/stdio.h"), "libc6-dev", "C headers"),
@@ -72,6 +77,11 @@ const NEEDS: &[Need] = &[
     need(Purpose::Live, Sign::Program("sshuttle"), "sshuttle", "a tunnel for whole networks"),
     need(Purpose::Live, Sign::Program("iptables"), "iptables", "sshuttle's way to catch connections"),
     need(Purpose::Live, Sign::Program("rsync"), "rsync", "files over SSH, which is no tunnel"),
+    need(Purpose::Vm, Sign::Program("qemu-system-x86_64"), "qemu-system-x86", "the virtual machines"),
+    need(Purpose::Vm, Sign::File("/usr/share/seabios/bios-256k.bin"), "seabios", "their firmware"),
+    need(Purpose::Vm, Sign::Package, "busybox-static", "the shell and the tools inside, with no library"),
+    need(Purpose::Vm, Sign::Program("cpio"), "cpio", "packs their file system"),
+    need(Purpose::Vm, Sign::File(KEYRING), "debian-archive-keyring", "by which kernels are checked"),
     need(Purpose::Fuzz, Sign::Program("g++"), "g++", "compiles libFuzzer"),
     need(Purpose::Bench, Sign::Program("bpftrace"), "bpftrace", "a peer"),
     need(Purpose::Bench, Sign::Program("auditctl"), "auditd", "a peer"),

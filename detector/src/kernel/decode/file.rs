@@ -54,6 +54,7 @@ impl Decoder {
             mntns: file.mntns,
             magic: file.magic,
             created: header.flags & flag::CREATED != 0,
+            emptied: header.flags & flag::EMPTIED != 0,
             path_from_string: from_string,
             path_truncated: truncated,
             received: header.flags & flag::RECEIVED != 0,
@@ -62,9 +63,31 @@ impl Decoder {
         if from_string {
             self.named(header.pid, &file, &strings, &mut event);
         } else {
-            event.path = path::walked(directory, truncated);
-            let place = within(directory, file.within[0], above).map(|path| Place { dev: file.dev, path });
-            event.host_path = place.and_then(|place| self.mounts.on_host(&place, file.mntns));
+            let mut walked = |walk, len| {
+                let place = within(walk, len, above).map(|path| Place { dev: file.dev, path });
+                (
+                    path::walked(walk, truncated),
+                    place.and_then(|place| self.mounts.on_host(&place, file.mntns)),
+                )
+            };
+            let (first, first_on_host) = walked(directory, file.within[0]);
+            (event.path, event.host_path) = match op {
+                FileOp::Rename | FileOp::Link => {
+                    (event.from, event.host_from) = (Some(first), first_on_host);
+                    walked(new_directory, file.within[1])
+                }
+                FileOp::Symlink => {
+                    event.from = Some(string(new_name));
+                    (first, first_on_host)
+                }
+                FileOp::Open
+                | FileOp::Truncate
+                | FileOp::Unlink
+                | FileOp::Chmod
+                | FileOp::Access
+                | FileOp::Copy
+                | FileOp::Map => (first, first_on_host),
+            };
         }
         if event.in_host && event.host_path.is_none() {
             event.host_path = Some(event.path.clone());
@@ -85,6 +108,7 @@ impl Decoder {
             | FileOp::Symlink
             | FileOp::Unlink
             | FileOp::Access
+            | FileOp::Copy
             | FileOp::Map => false,
         };
         let truncated = event.path_truncated;
@@ -186,6 +210,7 @@ impl Decoder {
             | FileOp::Symlink
             | FileOp::Unlink
             | FileOp::Access
+            | FileOp::Copy
             | FileOp::Map => {}
         }
     }

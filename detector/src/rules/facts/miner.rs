@@ -1,5 +1,7 @@
 //! What of a miner's command line stands in an argv, element by element and never as a substring.
 
+use crate::wallet::{self, Coin};
+
 /// One kind of evidence; [`Token::name`] is what rules compare `MinerTokens` with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::rules) enum Token {
@@ -19,7 +21,7 @@ pub(in crate::rules) enum Token {
     Algo,
     /// An option that names a pool, with a value.
     Pool,
-    /// A user option with the shape of a Monero address.
+    /// A user option with the shape of a Monero address, or an address of another coin that is mined.
     Wallet,
 }
 
@@ -253,7 +255,7 @@ fn valued(flag: &str, value: &str) -> Option<Token> {
         return has_host_and_port(value).then_some(Token::Pool);
     }
     if USER_FLAGS.contains(&flag) {
-        return is_monero_shaped(value).then_some(Token::Wallet);
+        return (is_monero_shaped(value) || is_mined_for(value)).then_some(Token::Wallet);
     }
     None
 }
@@ -300,6 +302,24 @@ fn is_monero_shaped(value: &str) -> bool {
     matches!(body.len(), 95 | 106)
         && body.starts_with(['4', '8'])
         && body.bytes().all(|b| b.is_ascii_alphanumeric() && !matches!(b, b'0' | b'O' | b'I' | b'l'))
+}
+
+/// Whether an address of a coin that is mined stands there.
+fn is_mined_for(value: &str) -> bool {
+    wallet::payable(value).any(|address| match address.coin {
+        Coin::Bitcoin
+        | Coin::BitcoinCash
+        | Coin::Dash
+        | Coin::Dogecoin
+        | Coin::Ergo
+        | Coin::Kaspa
+        | Coin::Litecoin
+        | Coin::Monero
+        | Coin::Ravencoin
+        | Coin::Zcash => true,
+        // Whoever calls a contract names its address, and the node beside it.
+        Coin::Ethereum | Coin::Tron => false,
+    })
 }
 
 fn one_of(word: &str, words: &[&str]) -> bool {
@@ -361,5 +381,12 @@ mod tests {
         let address = format!("4{}", "A".repeat(94));
         check(&format!("-u {address}.rig1"), &["wallet"]);
         check(&format!("-u {}0", "4".repeat(94)), &[]);
+    }
+
+    #[test]
+    fn an_address_of_another_coin_has_a_checksum() {
+        check("-o pool:1 -u LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH9.rig", &["pool", "wallet"]);
+        check("-u LVg2kJoFNg45Nbpy53h7Fe1wKyeXVRhMH8", &[]);
+        check("--wallet 0x52908400098527886E0F7030069857D2E4169EE7", &[]);
     }
 }

@@ -3,6 +3,7 @@
 use super::facts::{Facts, Place};
 use super::json::End;
 use super::{Message, Role};
+use crate::wallet::{self, Checksum};
 
 /// What the lines of a prefix come to.
 pub(super) enum Outcome {
@@ -128,7 +129,7 @@ fn login(facts: &Facts, speaker: Role) -> Judged {
     let named = facts.has(Place::Params, "login");
     let second = facts.has(Place::Params, "agent")
         || facts.has(Place::Params, "algo")
-        || facts.text("login").is_some_and(long_address);
+        || facts.text("login").is_some_and(|login| long_address(login) || is_wallet(login));
     if named && second { Judged::Certain(message) } else { Judged::Likely(message) }
 }
 
@@ -136,6 +137,11 @@ fn login(facts: &Facts, speaker: Role) -> Judged {
 fn long_address(login: &str) -> bool {
     let letters = |letter: &u8| letter.is_ascii_alphanumeric() && !b"0OIl".contains(letter);
     login.as_bytes().iter().take_while(|letter| letters(letter)).count() >= 90
+}
+
+/// Whether an address with a right checksum stands there, listed in documentation or not.
+fn is_wallet(login: &str) -> bool {
+    wallet::find(login).any(|address| address.checksum == Checksum::Verified)
 }
 
 /// The `mining.` family: Bitcoin's Stratum and what is made after it.

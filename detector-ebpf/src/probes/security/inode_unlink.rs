@@ -1,0 +1,28 @@
+//! A name of a file is removed, at `security_inode_unlink`.
+//!
+//! Hook: `security_inode_unlink(struct inode *dir, struct dentry *dentry)`, since 2.6; the LSM's `inode_unlink` likewise. It
+//! runs after the permission to write the directory was checked.
+
+use detector_common::wire::Kind;
+
+use super::{Arguments, asked, record};
+use crate::scope;
+
+hook!(
+    "inode_unlink",
+    "security_inode_unlink",
+    inode_unlink_lsm,
+    inode_unlink_fentry,
+    inode_unlink_kprobe,
+    look
+);
+
+#[inline(always)]
+fn look<C: Arguments>(ctx: &C) {
+    let Some(actor) = scope::watched() else { return };
+    let dentry = ctx.pointer(1);
+    if let Some(asked) = asked::about(actor.tid, dentry) {
+        let place = asked.place(dentry);
+        record::changed(&actor, Kind::FileUnlink, place, place.inode(), 0);
+    }
+}
