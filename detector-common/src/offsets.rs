@@ -153,6 +153,8 @@ offsets! {
     mount_mountpoint = "mount.mnt_mountpoint";
     /// Inode number.
     inode_ino = "inode.i_ino";
+    /// Which of the files that had its number an inode is; 0 where the file system does not say.
+    inode_generation = "inode.i_generation";
     /// Super block.
     inode_sb = "inode.i_sb";
     /// Type and permission bits.

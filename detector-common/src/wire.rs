@@ -221,8 +221,8 @@ pub struct InodeKey {
     pub inode: u64,
     /// Device as the kernel numbers it.
     pub dev: u32,
-    /// Zero.
-    pub pad: u32,
+    /// Which of the files that had this number it is; 0 where that is not asked.
+    pub generation: u32,
 }
 
 /// What an [`ExecChunk`] continues.

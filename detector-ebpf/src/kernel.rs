@@ -504,6 +504,12 @@ impl Inode {
         at!(self.0, inode_ino)
     }
 
+    /// Which of the files that had its number it is.
+    #[inline(always)]
+    pub fn generation(self) -> u32 {
+        at!(self.0, inode_generation)
+    }
+
     /// Device.
     #[inline(always)]
     pub fn device(self) -> u32 {

@@ -45,7 +45,7 @@ pub fn opened(actor: &Actor, file: File) {
     }
     let inode = file.inode();
     let key = OpenKey { inode: inode.number(), dev: inode.device(), pid: actor.pid };
-    if CANARIES.get_ptr(InodeKey { inode: key.inode, dev: key.dev, pad: 0 }).is_none()
+    if CANARIES.get_ptr(InodeKey { inode: key.inode, dev: key.dev, generation: 0 }).is_none()
         || file.mode() & FMODE_PATH != 0
         || recent::is_repeat(&TOUCHED, &key, output::now(), limits::DEDUPE_WINDOW)
     {

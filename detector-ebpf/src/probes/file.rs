@@ -62,7 +62,7 @@ pub fn opened(actor: &Actor, file: File, open: OpenFile, flags: u16) {
         let _ = EMPTIED.insert(actor.tid, inode.0 as u64, 0);
     }
     let (now, created) = (output::now(), open.is_created());
-    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), generation: inode.generation() };
     // A file that was created is reported whatever went before under its inode number.
     if !created && is_repeat(actor, &key, now) {
         return;
@@ -103,7 +103,7 @@ pub fn is_part_of_open(actor: &Actor, inode: Inode) -> bool {
 #[inline(always)]
 pub fn mapped(actor: &Actor, file: File, protection: u32) {
     let inode = file.inode();
-    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), generation: inode.generation() };
     if WRITTEN.get_ptr(key).is_none() || inode.mode() & S_IFMT != S_IFREG {
         return;
     }
@@ -131,7 +131,7 @@ fn is_raw_device(inode: Inode) -> bool {
 /// Which watched process wrote the file with this inode last; all zero where none did.
 #[inline(always)]
 pub fn written(inode: Inode) -> Written {
-    let key = InodeKey { inode: inode.number(), dev: inode.device(), pad: 0 };
+    let key = InodeKey { inode: inode.number(), dev: inode.device(), generation: inode.generation() };
     // SAFETY: a copy is taken at once; at worst it is torn with a writer of this very moment.
     unsafe { WRITTEN.get(key) }.copied().unwrap_or_default()
 }

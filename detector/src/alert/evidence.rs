@@ -282,6 +282,7 @@ mod tests {
                 from: matches!(op, FileOp::Rename | FileOp::Link | FileOp::Symlink).then(|| "/b".into()),
                 mode: 0o10_0755,
                 created,
+                canary: Some("/b".into()),
                 ..FileEvent::default()
             })
         };

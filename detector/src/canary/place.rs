@@ -62,7 +62,7 @@ fn key(file: &OwnedFd) -> io::Result<InodeKey> {
     let of_stat = device(rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     let dev = field(&fdinfo, "mnt_id:").and_then(|mount| device_of(&mounts, mount)).unwrap_or(of_stat);
-    Ok(InodeKey { inode, dev, pad: 0 })
+    Ok(InodeKey { inode, dev, generation: 0 })
 }
 
 /// The kernel's own number of a device.

@@ -162,14 +162,14 @@ impl Watch {
                 if opened {
                     self.opened(agent, time);
                 } else if written {
-                    let key = InodeKey { inode: file.inode, dev: file.dev, pad: 0 };
+                    let key = InodeKey { inode: file.inode, dev: file.dev, generation: 0 };
                     let path = file.path.clone();
                     self.written(Candidate { event: event.clone(), path, key });
                 }
                 None
             }
             EventKind::Exec(exec) => {
-                let key = InodeKey { inode: exec.inode, dev: exec.dev, pad: 0 };
+                let key = InodeKey { inode: exec.inode, dev: exec.dev, generation: 0 };
                 let canary = self.names.get(&key)?.clone();
                 let file = FileEvent {
                     op: FileOp::Access,
@@ -268,7 +268,7 @@ impl Watch {
 
     /// The canary that a file event is about: by its inode, or by a name that it was given or lost.
     fn name(&self, file: &FileEvent) -> Option<Box<str>> {
-        let key = InodeKey { inode: file.inode, dev: file.dev, pad: 0 };
+        let key = InodeKey { inode: file.inode, dev: file.dev, generation: 0 };
         if file.inode != 0 {
             return self.names.get(&key).cloned();
         }

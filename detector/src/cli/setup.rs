@@ -105,7 +105,11 @@ pub(super) fn engine(
         }
     }
     for (event, reason) in sensor.unserved() {
-        tracing::warn!(event, reason, "no tier can serve these events here; they are missing");
+        tracing::info!(
+            event,
+            reason,
+            "no tier can serve these events here; `coverage` says that they are missing"
+        );
     }
     let files = checked.files();
     contents.wait_until_ready();

@@ -48,7 +48,7 @@ fn a_name_of_control_characters_and_no_utf8_is_escaped() {
     assert_eq!(argv[1..], ["nothing", "", "\\xc3(", "a\nb\u{7}", "{\"json\":\"}"]);
     assert_eq!(alert["agent"]["name"], "a\u{1b}[31m\n\u{202e}b");
     assert!(said.contains("\\u{1b}[31m\\u{a}\\u{1}name"), "{said}");
-    assert!(said.contains("1 alert about a\\u{1b}[31m\\u{a}\\u{202e}b"), "{said}");
+    assert!(said.contains(" about a\\u{1b}[31m\\u{a}\\u{202e}b"), "{said}");
 }
 
 /// What a rule of our own, over all executions that this line of it selects, said of a trigger.
