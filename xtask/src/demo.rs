@@ -62,6 +62,7 @@ fn show(arguments: &Arguments) -> Result<()> {
     let mut network = Network::create()?;
     let sshd = Sshd::start(scratch.path(), &network)?;
     network.serve(scratch.path())?;
+    scratch.plant_canary()?;
     scratch.write_environment()?;
 
     step("two agents start: one works, one misbehaves");
@@ -85,6 +86,11 @@ fn show(arguments: &Arguments) -> Result<()> {
     let noise: Vec<Alert> = live::alerts(&benign.alerts)?.into_iter().filter(Alert::is_above_low).collect();
 
     println!("{}", table::render(ROGUE, &caught));
+    for (deed, alert) in ROGUE.iter().zip(&caught).filter(|(deed, _)| deed.says.is_some()) {
+        for fact in alert.iter().flat_map(|alert| &alert.evidence) {
+            println!("When it {}: {fact}", deed.what);
+        }
+    }
     println!("The benign agent did: {}.", BENIGN.iter().map(Task::what).collect::<Vec<_>>().join("; "));
     for note in benign.notes()? {
         println!("  note: {note}");
@@ -122,14 +128,16 @@ fn start(
         plain.arg(&file);
         plain
     } else {
-        live::wrap(name, &alerts, &words)?
+        live::wrap(name, &alerts, Some(&scratch.config()), &words)?
     };
     Agent::start(name, &mut network.agent().inside(&command), scratch, alerts)
 }
 
 /// The alert that a deed should cause; none when it does not come.
 fn first_alert(rogue: &mut Agent, deed: &Deed) -> Result<Option<Alert>> {
-    let fits = |alert: &Alert| alert.rule.ends_with(deed.rule) && alert.is_above_low();
+    let says =
+        |alert: &Alert| deed.says.is_none_or(|words| alert.evidence.iter().any(|fact| fact.contains(words)));
+    let fits = |alert: &Alert| alert.rule.ends_with(deed.rule) && alert.is_above_low() && says(alert);
     let file = rogue.alerts.clone();
     let seen = wait_for("an alert", PATIENCE, || {
         rogue.check()?;

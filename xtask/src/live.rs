@@ -103,9 +103,18 @@ pub(crate) fn terminate(pid: u32, signal: Signal) {
 }
 
 /// `detector wrap` around a command, writing alerts to a file.
-pub(crate) fn wrap<W: AsRef<OsStr>>(name: &str, alerts: &Path, command: &[W]) -> Result<Command> {
+pub(crate) fn wrap<W: AsRef<OsStr>>(
+    name: &str,
+    alerts: &Path,
+    config: Option<&Path>,
+    command: &[W],
+) -> Result<Command> {
     let mut wrap = Command::new(place::release("detector")?);
-    wrap.args(["wrap", "--name", name, "--alerts"]).arg(alerts).arg("--").args(command);
+    wrap.args(["wrap", "--name", name, "--alerts"]).arg(alerts);
+    if let Some(file) = config {
+        wrap.arg("--config").arg(file);
+    }
+    wrap.arg("--").args(command);
     Ok(wrap)
 }
 
@@ -120,6 +129,8 @@ pub(crate) struct Alert {
     pub(crate) rule: String,
     /// One sentence.
     pub(crate) summary: String,
+    /// What it is made of, a sentence each.
+    pub(crate) evidence: Vec<String>,
     /// Microseconds from the kernel's event to the alert.
     pub(crate) latency_us: u64,
     /// Events of the agent that were lost up to then.
@@ -144,6 +155,10 @@ impl Alert {
             rule: text("/rule/file")?,
             title: text("/rule/title")?,
             summary: text("/summary")?,
+            evidence: {
+                let facts = alert.get("evidence").and_then(Value::as_array).into_iter().flatten();
+                facts.filter_map(|fact| fact.get("text")?.as_str().map(str::to_owned)).collect()
+            },
             events_lost: alert.pointer("/coverage/events_lost").and_then(Value::as_u64).unwrap_or(0),
             latency_us: alert
                 .get("latency_us")

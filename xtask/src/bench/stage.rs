@@ -93,7 +93,7 @@ impl Stage {
 
     /// A command with the detector around it.
     pub(super) fn wrapped(&self, line: &[String]) -> Result<Command> {
-        live::wrap("bench", &self.file("alerts.jsonl"), line)
+        live::wrap("bench", &self.file("alerts.jsonl"), None, line)
     }
 
     /// A detector that watches some other control group until it is dropped. Ready when it returns: what it
@@ -104,7 +104,7 @@ impl Stage {
         let _ = fs::remove_file(&ready);
         let script = format!("touch '{}'; exec sleep 600", ready.display());
         let line = ["/bin/sh".to_owned(), "-c".to_owned(), script];
-        let mut command = live::wrap("elsewhere", &self.file("elsewhere.jsonl"), &line)?;
+        let mut command = live::wrap("elsewhere", &self.file("elsewhere.jsonl"), None, &line)?;
         self.start("the detector", &mut command, |_| ready.exists())
     }
 

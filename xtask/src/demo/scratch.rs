@@ -47,6 +47,24 @@ impl Scratch {
         self.directory.path()
     }
 
+    /// The detector's configuration.
+    pub(super) fn config(&self) -> PathBuf {
+        self.path().join("detector.toml")
+    }
+
+    /// Puts a decoy key where nobody has business, and has the detector watch it.
+    pub(super) fn plant_canary(&self) -> Result<()> {
+        let keys = self.path().join("old-laptop");
+        fs::create_dir(&keys).context("cannot make a directory for the decoy")?;
+        let decoy = keys.join("id_ed25519");
+        fs::write(&decoy, "a decoy\n").with_context(|| format!("cannot write {}", decoy.display()))?;
+        let planted = self.path().join("canaries.toml");
+        let config = format!(
+            "canary_file = {planted:?}\n\n[[canary]]\nname = \"key of the old laptop\"\nkind = \"ssh\"\npath = {decoy:?}\n"
+        );
+        fs::write(self.config(), config).context("cannot write the detector's configuration")
+    }
+
     /// Writes what the agents' scripts read first.
     pub(super) fn write_environment(&self) -> Result<()> {
         let home = env::var("HOME").unwrap_or_else(|_| "/root".to_owned());

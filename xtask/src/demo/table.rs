@@ -32,6 +32,7 @@ mod tests {
             title: "T".into(),
             rule: String::new(),
             summary: String::new(),
+            evidence: vec![],
             latency_us: 312,
             events_lost: 0,
         };
