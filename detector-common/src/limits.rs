@@ -34,6 +34,8 @@ pub const LRU: u32 = 16_384;
 pub const EMPTIED: u32 = 1_024;
 /// Remembered threads that are asked about a name.
 pub const ASKED: u32 = 1_024;
+/// Nanoseconds in which a process that does the same to the same process is not reported again.
+pub const OPERATION_WINDOW: u64 = 1_000_000_000;
 /// Remembered inodes that watched processes wrote.
 pub const WRITTEN: u32 = 65_536;
 /// Nanoseconds in which the rings wake userspace at most once. Whoever was woken looks again every
@@ -69,6 +71,10 @@ pub const FLOW_REPORT: u64 = 30_000_000_000;
 pub const SEND_WINDOW: u64 = 10_000_000_000;
 /// Nanoseconds in which a process that opens one inode for writing again is not reported again.
 pub const DEDUPE_WINDOW: u64 = 1_000_000_000;
+/// Most canaries, their copies included.
+pub const CANARIES: u32 = 4_096;
+/// Remembered opens of canaries.
+pub const TOUCHED: u32 = 4_096;
 /// States of the automaton over the first bytes of a segment; the table has 256 next states for each.
 pub const AUTOMATON_STATES: u32 = 1024;
 /// State from which no mark can be reached.
@@ -79,3 +85,9 @@ pub const AUTOMATON_START_TCP: u16 = 1;
 pub const AUTOMATON_START_UDP: u16 = 2;
 /// First of the states that say "mark n matched", n being what they are beyond it; the last 64 states.
 pub const AUTOMATON_ACCEPT: u16 = 960;
+/// The last of these: a string of a canary was found, by a walk of its own beside that of the marks.
+pub const AUTOMATON_STRING: u16 = 1023;
+/// State of the walk over strings of canaries in which nothing of one was seen; 0 where there are none.
+pub const STRINGS_START: u16 = 1;
+/// State that says that one was found.
+pub const STRINGS_FOUND: u16 = 1023;

@@ -63,6 +63,36 @@ offsets! {
     cred_uid = "cred.uid";
     /// Control groups of the task.
     task_cgroups = "task_struct.cgroups";
+    /// Name of the task, sixteen bytes.
+    task_comm = "task_struct.comm";
+    /// What numbers the task has.
+    task_thread_pid = "task_struct.thread_pid";
+    /// Links from the tasks of a number, one a kind of number.
+    task_pid_links = "task_struct.pid_links";
+    /// How deep its pid namespace is.
+    pid_level = "pid.level";
+    /// First tasks of a number, one a kind of number.
+    pid_tasks = "pid.tasks";
+    /// Numbers in each pid namespace, from the initial one on.
+    pid_numbers = "pid.numbers";
+    /// Pid namespace of a number.
+    upid_ns = "upid.ns";
+    /// The tree of numbers of a pid namespace.
+    pidns_tree = "pid_namespace.idr.idr_rt.xa_head";
+    /// How many bits of the index a node's children divide.
+    node_shift = "xa_node.shift";
+    /// Children of a node.
+    node_slots = "xa_node.slots";
+    /// Process that a directory of `/proc` is about.
+    proc_pid = "proc_inode.pid";
+    /// The inode inside that.
+    proc_vfs = "proc_inode.vfs_inode";
+    /// How a signal came to be.
+    siginfo_code = "kernel_siginfo.si_code";
+    /// Root directory.
+    fs_root = "fs_struct.root";
+    /// Number of a device file.
+    inode_rdev = "inode.i_rdev";
     /// Control group of the default hierarchy.
     css_set_dfl = "css_set.dfl_cgrp";
     /// Number of live threads.
@@ -79,8 +109,6 @@ offsets! {
     mm_env_end = "mm_struct.env_end";
     /// Working directory.
     fs_pwd = "fs_struct.pwd";
-    /// Root directory.
-    fs_root = "fs_struct.root";
     /// Executable (the interpreter, for a script).
     bprm_file = "linux_binprm.file";
     /// Path as it was given to execve.
@@ -107,6 +135,8 @@ offsets! {
     path_mnt = "path.mnt";
     /// Parent directory entry.
     dentry_parent = "dentry.d_parent";
+    /// Super block of a directory entry.
+    dentry_sb = "dentry.d_sb";
     /// Name bytes of a directory entry.
     dentry_name = "dentry.d_name.name";
     /// Inode of a directory entry.
@@ -179,4 +209,10 @@ offsets! {
     sock_err = "sock.sk_err";
     /// Transport protocol.
     sock_protocol = "sock.sk_protocol";
+    /// The other end of a Unix socket.
+    unix_peer = "unix_sock.peer";
+    /// The name that a Unix socket was bound to.
+    unix_addr = "unix_sock.addr";
+    /// The sockaddr_un of such a name.
+    unix_name = "unix_address.name";
 }

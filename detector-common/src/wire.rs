@@ -123,6 +123,10 @@ pub mod flag {
     pub const CLOSED: u16 = 1 << 10;
     /// The file was opened by another process and received over a socket.
     pub const RECEIVED: u16 = 1 << 11;
+    /// The other process of an [`Operation`](super::Operation) belongs to the agent that acts.
+    pub const SAME_AGENT: u16 = 1 << 12;
+    /// The open cut the file to nothing; the open file does not tell afterwards.
+    pub const EMPTIED: u16 = 1 << 13;
 }
 
 /// The first bytes of every record.
@@ -361,7 +365,8 @@ pub struct Flow {
 
 /// A file operation. Tail: the byte strings of [`Self::lens`], then that of [`Self::above`].
 ///
-/// 0: the directory (or, for an open, the file) as a path walk; 1: the name given below it;
+/// 0: the directory (or, for an open, the file) as a path walk, the root of the process for a name that begins
+/// with a slash; 1: the name given below it;
 /// 2 and 3: the same for the second name of rename and link. A symlink's target is string 3.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -382,10 +387,11 @@ pub struct File {
     pub magic: u32,
     /// Bytes of the four strings.
     pub lens: [u16; 4],
-    /// How many bytes of string 0 and of string 2 the walk wrote before it left the file's own mount.
+    /// How many bytes of string 0 and of string 2 the walk wrote before it left the file's own mount; more than
+    /// the string has, where it did not come that far.
     pub within: [u16; 2],
-    /// Bytes of the fifth string: a walk from the root of that mount to the root of its file system, where
-    /// these are not the same (a bind mount).
+    /// Bytes of the fifth string: a walk from the root of that mount (of string 2's, where there are two) to the
+    /// root of its file system, where these are not the same (a bind mount).
     pub above: u16,
     /// Zero.
     pub pad: u16,
@@ -399,21 +405,22 @@ pub enum OperationCode {
     Ptrace = 1,
     /// Memory of another process was written: process_vm_writev(2), `/proc/PID/mem`.
     WriteMemory = 2,
-    /// A signal was sent to a process that no agent owns; the number is the signal.
+    /// A signal was sent to a process that is not of the same agent; the number is the signal.
     Signal = 3,
-    /// bpf(2); the number is the command.
+    /// bpf(2); the number is the command, string 3 the name of a program that is loaded.
     Bpf = 4,
-    /// A kernel module was loaded.
+    /// A kernel module was loaded, from the file of string 0, where it has one.
     ModuleLoad = 5,
     /// An io_uring was made.
     IoUring = 6,
-    /// Something was mounted: string 0 and 1 where, 2 what, 3 the file system's type.
+    /// Something was mounted: string 0 and 1 where, 2 what, 3 the file system's type; the number is the MS_*
+    /// flags of mount(2).
     Mount = 7,
     /// Another namespace was entered; the number is the CLONE_* flags.
     Setns = 8,
     /// A namespace was made; the number is the CLONE_* flags.
     Unshare = 9,
-    /// A file in memory was made; string 3 its name.
+    /// A file in memory was made; string 3 its name, the number its MFD_* flags.
     Memfd = 10,
     /// userfaultfd(2).
     Userfaultfd = 11,
@@ -423,8 +430,16 @@ pub enum OperationCode {
     Kexec = 13,
     /// A file system was unmounted: string 0 and 1 where.
     Unmount = 14,
-    /// An executable was given capabilities: string 0 and 1 which. (15 and 16 are spoken for.)
-    FileCapability = 17,
+    /// A task was given the name of a kernel thread: string 3.
+    SetName = 15,
+    /// A kernel module was removed; string 3 its name.
+    ModuleUnload = 16,
+    /// A process that is not watched was moved to another control group.
+    MoveCgroup = 17,
+    /// An executable was given capabilities: string 0 and 1 which.
+    FileCapability = 18,
+    /// A Unix socket was connected to one that is bound below `/run`: string 1 its name.
+    UnixConnect = 19,
 }
 
 impl OperationCode {
@@ -434,7 +449,8 @@ impl OperationCode {
     }
 }
 
-/// Something was done to another process or to the kernel. Tail: four byte strings as in [`File`].
+/// Something was done to another process or to the kernel. Tail: four byte strings as in [`File`]; where
+/// there is another process, string 3 is its task's name.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Operation {
@@ -448,6 +464,30 @@ pub struct Operation {
     pub code: u32,
     /// Bytes of the four strings.
     pub lens: [u16; 4],
+    /// What it failed with; 0 where it was done.
+    pub errno: u32,
+    /// Type of a program that bpf(2) loads.
+    pub program_type: u32,
+    /// Number of the mount namespace of the process, afterwards; 0 where unknown.
+    pub mntns: u32,
+    /// Zero.
+    pub pad: u32,
+}
+
+/// Key of the dedupe of operations.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OperationKey {
+    /// What the [`OperationCode`] says it is.
+    pub number: u64,
+    /// Process.
+    pub pid: u32,
+    /// The other process.
+    pub target: u32,
+    /// An [`OperationCode`].
+    pub code: u32,
+    /// What it failed with.
+    pub errno: u32,
 }
 
 /// A control group operation. Tail: the path below the cgroup2 mount.
@@ -503,6 +543,18 @@ pub struct Tag {
     pub left: u32,
 }
 
+/// Key of the dedupe of opens of canaries.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct OpenKey {
+    /// Inode.
+    pub inode: u64,
+    /// Device.
+    pub dev: u32,
+    /// Process.
+    pub pid: u32,
+}
+
 /// Key of the datagram dedupe.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -524,7 +576,7 @@ const _: () = {
     assert!(size_of::<Exec>() == 104);
     assert!(size_of::<Written>() == 24);
     assert!(size_of::<InodeKey>() == 16);
-    assert!(size_of::<Operation>() == 32);
+    assert!(size_of::<Operation>() == 48);
     assert!(size_of::<ExecChunk>() == 16);
     assert!(size_of::<Fork>() == 16);
     assert!(size_of::<Exit>() == 8);

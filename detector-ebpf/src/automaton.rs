@@ -11,6 +11,11 @@ const CELLS: usize = AUTOMATON_STATES as usize * 256;
 #[map]
 static AUTOMATON: Array<[u16; CELLS]> = Array::with_max_entries(1, 0);
 
+/// The same for the strings of canaries, anywhere in a segment. Its first cell, into which nothing leads, is the
+/// state that a walk begins in: 0 while there are no strings.
+#[map]
+static STRINGS: Array<[u16; CELLS]> = Array::with_max_entries(1, 0);
+
 /// What userspace wants to see of a message, by the mark that it matched.
 #[map]
 static WANTS: Array<Want> = Array::with_max_entries(64, 0);
@@ -37,7 +42,26 @@ pub fn chunk() -> [u64; CHUNK / 8] {
 #[inline(always)]
 pub fn walk(state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
     let Some(table) = AUTOMATON.get_ptr(0) else { return u32::from(AUTOMATON_DEAD) };
-    let table = table.cast::<u16>();
+    go(table.cast(), state, chunk, len)
+}
+
+/// Where a walk over strings of canaries begins; 0 where there are none.
+#[inline(always)]
+pub fn strings() -> u32 {
+    let Some(table) = STRINGS.get_ptr(0) else { return 0 };
+    // SAFETY: the first cell; volatile, since userspace writes it.
+    u32::from(unsafe { table.cast::<u16>().read_volatile() })
+}
+
+/// As [`walk`], over the strings of canaries.
+#[inline(always)]
+pub fn walk_strings(state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
+    let Some(table) = STRINGS.get_ptr(0) else { return 0 };
+    go(table.cast(), state, chunk, len)
+}
+
+#[inline(always)]
+fn go(table: *const u16, state: u32, chunk: &[u64; CHUNK / 8], len: u32) -> u32 {
     let bytes = chunk.as_ptr().cast::<u8>();
     let mut state = state;
     for at in 0..CHUNK {

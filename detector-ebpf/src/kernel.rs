@@ -56,9 +56,41 @@ macro_rules! inside {
     }};
 }
 
+macro_rules! known {
+    ($field:ident) => {{
+        // SAFETY: as in `at!`.
+        let offset = unsafe { read_volatile(&raw const OFFSETS.$field) };
+        offset != detector_common::offsets::UNKNOWN
+    }};
+}
+
+mod numbered;
 mod sock;
 
 pub use sock::{Ends, Sock};
+
+/// How a signal came to be that the kernel gives no account of.
+#[derive(Clone, Copy)]
+pub struct SignalInfo(pub *const u8);
+
+impl SignalInfo {
+    /// Whether a process asked for it by kill(2) or one of its kin. 0 and 1 are no addresses: sent without an
+    /// account, as cgroup.kill does, and by the kernel itself.
+    #[inline(always)]
+    pub fn is_asked_for(self) -> bool {
+        const SI_USER: i32 = 0;
+        const SI_QUEUE: i32 = -1;
+        const SI_TKILL: i32 = -6;
+        match self.0 as u64 {
+            0 => true,
+            1 => false,
+            _ => {
+                let code: u32 = at!(self.0, siginfo_code);
+                matches!(code as i32, SI_USER | SI_QUEUE | SI_TKILL)
+            }
+        }
+    }
+}
 
 /// Plain old data that any bytes are a value of.
 pub trait Plain: Copy {}
@@ -114,6 +146,29 @@ pub fn user_text_is<const N: usize>(address: u64, text: &[u8; N]) -> bool {
         );
     }
     held == *text
+}
+
+/// The byte of user memory at `address`, 0 if it cannot be read.
+#[inline(always)]
+pub fn user_byte(address: u64) -> u8 {
+    let mut value = 0_u8;
+    // SAFETY: the helper checks the address and writes one byte.
+    unsafe {
+        generated::bpf_probe_read_user((&raw mut value).cast(), 1, address as *const core::ffi::c_void)
+    };
+    value
+}
+
+/// The value in user memory at `address`, zeros if it cannot be read.
+#[inline(always)]
+pub fn read_user<T: Plain>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the helper checks the address and writes all of `value`, zeros on failure.
+    unsafe {
+        generated::bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _);
+    }
+    // SAFETY: zeroed or written; any bytes are a value of a Plain type.
+    unsafe { value.assume_init() }
 }
 
 /// A number that any CPU may read and write; aligned words are never torn.
@@ -222,6 +277,12 @@ impl Task {
         Path::at(inside!(fs, fs_root))
     }
 
+    /// Where its name stands: sixteen bytes, a NUL among them.
+    #[inline(always)]
+    pub fn name(self) -> *const u8 {
+        inside!(self.0, task_comm)
+    }
+
     /// Number of its mount namespace.
     #[inline(always)]
     pub fn mount_namespace(self) -> u32 {
@@ -304,6 +365,12 @@ impl OpenFile {
     /// An overlay's file below the one that was opened: since 6.6, and before.
     const FMODE_INNER: u32 = 0x200_0000 | 0x2000_0000;
     const O_TRUNC: u32 = 0o1000;
+
+    /// The same with the O_* flags that the caller asked for: the kernel forgets O_TRUNC once it is done.
+    #[inline(always)]
+    pub fn asked(self, flags: u64) -> Self {
+        Self { flags: self.flags | flags as u32 & Self::O_TRUNC, ..self }
+    }
 
     /// Whether it was made by this open.
     #[inline(always)]
@@ -400,6 +467,32 @@ impl File {
     }
 }
 
+/// Linux's number of Unix sockets.
+const AF_UNIX: u16 = 1;
+
+impl File {
+    /// The path that the other end of this Unix socket was bound to, NUL-terminated as a rule; null where
+    /// the file is no such socket or the other end has no name.
+    #[inline(always)]
+    pub fn peer_name(self) -> *const u8 {
+        const S_IFMT: u16 = 0o170_000;
+        const S_IFSOCK: u16 = 0o140_000;
+        if self.inode().mode() & S_IFMT != S_IFSOCK {
+            return core::ptr::null();
+        }
+        let socket: *const u8 = at!(self.0, file_private);
+        let sock: *const u8 = at!(socket, socket_sk);
+        let family: u16 = at!(sock, sock_family);
+        if family != AF_UNIX {
+            return core::ptr::null();
+        }
+        let peer: *const u8 = at!(sock, unix_peer);
+        let address: *const u8 = at!(peer, unix_addr);
+        // The path stands behind two bytes of family, in every sockaddr_un.
+        if address.is_null() { address } else { inside!(address, unix_name).wrapping_add(2) }
+    }
+}
+
 /// An inode.
 #[derive(Clone, Copy)]
 pub struct Inode(pub *const u8);
@@ -431,6 +524,24 @@ impl Inode {
         at!(self.0, inode_mode)
     }
 
+    /// Number of the device that a device file stands for.
+    #[inline(always)]
+    pub fn represents(self) -> u32 {
+        at!(self.0, inode_rdev)
+    }
+
+    /// The process that this file of `/proc/PID` is about; null where that is not known. To be asked of
+    /// inodes of procfs only.
+    #[inline(always)]
+    pub fn about(self) -> Task {
+        if !known!(proc_pid) || !known!(proc_vfs) {
+            return Task(core::ptr::null());
+        }
+        // SAFETY: as in `at!`.
+        let back = unsafe { read_volatile(&raw const OFFSETS.proc_vfs) } as usize;
+        Task::first_of(at!(self.0.wrapping_sub(back), proc_pid))
+    }
+
     /// Link count.
     #[inline(always)]
     pub fn links(self) -> u32 {
@@ -448,10 +559,20 @@ pub struct Path {
 }
 
 impl Path {
+    /// No place: its walk is empty.
+    pub const NONE: Self = Self { dentry: core::ptr::null(), mount: core::ptr::null() };
+
     /// What a `struct path` says.
     #[inline(always)]
     pub fn at(path: *const u8) -> Self {
         Self { dentry: at!(path, path_dentry), mount: at!(path, path_mnt) }
+    }
+
+    /// Device of its file system.
+    #[inline(always)]
+    pub fn device(self) -> u32 {
+        let sb: *const u8 = at!(self.dentry, dentry_sb);
+        at!(sb, sb_dev)
     }
 
     /// An entry of the directory that a `struct path` says.
@@ -495,6 +616,13 @@ impl Path {
     #[inline(always)]
     pub fn parent(self) -> Self {
         Self { dentry: at!(self.dentry, dentry_parent), mount: self.mount }
+    }
+
+    /// Whether these are the first four bytes of the name.
+    #[inline(always)]
+    pub fn name_is(self, name: u32) -> bool {
+        let first: u32 = read(self.name());
+        first == name
     }
 
     /// The bytes of the name.

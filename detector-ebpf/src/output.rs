@@ -54,6 +54,10 @@ pub struct Scratch {
     pub hidden: u64,
     /// Whether it came to the root.
     pub done: u64,
+    /// Where it was when it left the mount that it began in, or ended.
+    pub within: u64,
+    /// Root of that mount.
+    pub root: u64,
     /// Where it is: directory entry.
     pub dentry: u64,
     /// Where it is: mount.

@@ -39,6 +39,8 @@ pub struct Walked {
     pub top: u32,
     /// Some component begins with a dot.
     pub hidden: bool,
+    /// Bytes written before it left the mount that it began in.
+    pub within: u16,
 }
 
 macro_rules! get {
@@ -78,6 +80,9 @@ impl Builder {
         set!(scratch, last, from);
         set!(scratch, hidden, 0);
         set!(scratch, done, 0);
+        set!(scratch, root, 0);
+        // Unless it gets to the root of a mount, this is more than was written.
+        set!(scratch, within, from + u64::from(u16::MAX));
         set!(scratch, dentry, place.dentry as u64);
         set!(scratch, mount, place.mount as u64);
         path_walk(slot);
@@ -91,7 +96,27 @@ impl Builder {
             truncated: get!(scratch, done) == 0,
             top,
             hidden: get!(scratch, hidden) != 0,
+            within: get!(scratch, within).wrapping_sub(from) as u16,
         }
+    }
+
+    /// Appends where the mount that the last path began in hangs in its file system: nothing, but for a bind
+    /// mount. To be called right after [`Self::path`]; gives the bytes.
+    #[inline(always)]
+    pub fn above(&mut self) -> u16 {
+        let scratch = &mut *self.scratch;
+        let from = get!(scratch, len);
+        // Behind two paths and two names there may be no room, and a start beyond the mask is no start.
+        let root = get!(scratch, root);
+        if from > START_MASK as u64 || root == 0 {
+            return 0;
+        }
+        set!(scratch, end, from + (PATH_MAX + NAME_MAX) as u64);
+        set!(scratch, dentry, root);
+        // No mount has a root there: the walk ends where a directory is its own parent.
+        set!(scratch, mount, 0);
+        path_walk(self.slot);
+        get!(scratch, len).wrapping_sub(from) as u16
     }
 
     /// Appends a NUL-terminated string of kernel memory, the NUL included; gives its length.
@@ -207,6 +232,10 @@ pub extern "C" fn path_component(slot: u32) -> i32 {
     let Some(scratch) = output::scratch(slot) else { return 1 };
     let place = Path { dentry: get!(scratch, dentry) as *const u8, mount: get!(scratch, mount) as *const u8 };
     if place.is_mount_root() {
+        if get!(scratch, root) == 0 {
+            set!(scratch, root, place.dentry as u64);
+            set!(scratch, within, get!(scratch, len));
+        }
         let above = place.mounted_on();
         if above.mount == place.mount {
             set!(scratch, done, 1);
@@ -219,10 +248,16 @@ pub extern "C" fn path_component(slot: u32) -> i32 {
     if get!(scratch, len) + NAME_MAX as u64 > get!(scratch, end) {
         return 1;
     }
-    write_name(scratch, place);
     let parent = place.parent();
-    if parent.dentry == place.dentry {
+    let is_top = parent.dentry == place.dentry;
+    if is_top && place.mount.is_null() {
+        // The root of a file system, whose name is a slash.
+        return 1;
+    }
+    write_name(scratch, place);
+    if is_top {
         // A name that hangs in no tree: a memfd, a pipe.
+        set!(scratch, within, get!(scratch, len));
         set!(scratch, done, 1);
         return 1;
     }

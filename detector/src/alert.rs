@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub mod build;
+pub mod changed;
 pub mod escape;
 mod evidence;
 pub mod group;

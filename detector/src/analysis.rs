@@ -4,15 +4,16 @@ use serde_json::Value;
 
 use crate::event::{AgentId, CgroupId, Event, FileText, Nanos, ProcessId};
 use crate::network::{Names, Recognised};
-use crate::process::ProcessTable;
+use crate::process::{Process, ProcessTable};
 
 mod cadence;
-mod daemonised;
+mod daemon;
 mod dns_tunnel;
 mod kept;
 mod new_code;
 mod program;
 mod relay;
+mod request;
 mod scan;
 mod shell_socket;
 mod ssh_client;
@@ -21,10 +22,12 @@ mod wallet_file;
 mod world;
 
 use cadence::Cadence;
-use daemonised::Daemonised;
+use daemon::Daemon;
+pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use new_code::NewCode;
 use relay::Relay;
+use request::Request;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
@@ -119,7 +122,7 @@ impl Recognised {
 /// Every analysis, in the order that they are asked.
 #[derive(Debug, Default)]
 pub struct Analyses {
-    daemonised: Daemonised,
+    daemon: Daemon,
     ssh_client: SshClient,
     scan: Scan,
     cadence: Cadence,
@@ -127,14 +130,16 @@ pub struct Analyses {
     shell_socket: ShellSocket,
     relay: Relay,
     new_code: NewCode,
+    request: Request,
 }
 
 impl Analyses {
     /// Takes an event; what it completes is appended to `out`.
     pub fn event(&mut self, around: Around<'_>, event: &Event, out: &mut Vec<Observation>) {
-        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay, new_code } =
+        let Self { daemon, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay, new_code, request } =
             self;
-        daemonised.event(around.table, event);
+        daemon.event(around, event, out);
+        request.event(around, event, out);
         ssh_client.event(around, event, out);
         scan.event(around, event, out);
         cadence.event(around, event, out);
@@ -143,10 +148,20 @@ impl Analyses {
         new_code.event(around, event, out);
     }
 
+    /// Takes a process that was there before; the table knows it already.
+    pub fn seeded(&mut self, table: &ProcessTable, process: &Process) {
+        self.daemon.seeded(table, process);
+    }
+
+    /// Takes what the operator expects agents to leave running, in place of what was said before.
+    pub fn expect_daemons(&mut self, entries: &[String]) {
+        self.daemon.declare(entries);
+    }
+
     /// Takes what the bytes of a flow turned out to be.
     pub fn recognised(&mut self, around: Around<'_>, recognised: &Recognised, out: &mut Vec<Observation>) {
         let Self {
-            daemonised: _,
+            daemon: _,
             ssh_client,
             scan: _,
             cadence,
@@ -154,11 +169,13 @@ impl Analyses {
             shell_socket: _,
             relay,
             new_code: _,
+            request,
         } = self;
         ssh_client.recognised(around, recognised, out);
         cadence.recognised(recognised);
         dns_tunnel.recognised(around, recognised, out);
         relay.recognised(around, recognised);
+        request.recognised(around, recognised, out);
     }
 
     /// Takes what a small file held after it was written.
@@ -169,7 +186,7 @@ impl Analyses {
     /// Lets time pass.
     pub fn tick(&mut self, around: Around<'_>, out: &mut Vec<Observation>) {
         let Self {
-            daemonised,
+            daemon,
             ssh_client: _,
             scan: _,
             cadence: _,
@@ -177,16 +194,18 @@ impl Analyses {
             shell_socket,
             relay,
             new_code: _,
+            request: _,
         } = self;
-        daemonised.tick(around.table, around.now, out);
+        daemon.tick(around, out);
         shell_socket.tick(around, out);
         relay.tick(around, out);
     }
 
     /// Things that were not followed because too many were.
     pub fn dropped(&self) -> u64 {
-        let Self { daemonised, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay, new_code } = self;
-        daemonised.dropped()
+        let Self { daemon, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay, new_code, request } =
+            self;
+        daemon.dropped()
             + ssh_client.dropped()
             + scan.dropped()
             + cadence.dropped()
@@ -194,5 +213,6 @@ impl Analyses {
             + shell_socket.dropped()
             + relay.dropped()
             + new_code.dropped()
+            + request.dropped()
     }
 }

@@ -13,6 +13,7 @@ use crate::rules::RulesError;
 use crate::sinks::SinkError;
 use crate::sinks::human::Colour;
 
+mod canary;
 mod docs;
 mod doctor;
 mod record;
@@ -47,6 +48,7 @@ enum Command {
     Record(record::Args),
     Rules(rules::RulesArgs),
     Doctor(doctor::Args),
+    Canary(canary::Args),
     /// Print shell completions
     Completions {
         /// Shell
@@ -94,6 +96,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Record(args) => record::run(&args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Canary(args) => canary::run(args),
         Command::Completions { shell } => {
             // Into memory first: clap panics where its output is closed.
             let mut script = Vec::new();
@@ -135,6 +138,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Record(_)
         | Command::Rules(_)
         | Command::Doctor(_)
+        | Command::Canary(_)
         | Command::Completions { .. }
         | Command::Docs { .. } => "warn",
     };

@@ -8,6 +8,9 @@ use toml::Spanned;
 
 use crate::agent::Pattern;
 use crate::alert::Level;
+use crate::analysis::ExpectedDaemon;
+use crate::canary::state::{self, State};
+use crate::canary::{Canary, Kind};
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 
@@ -17,15 +20,22 @@ use crate::kernel::sensor::LEAST_RING;
 pub struct Config {
     /// `observe` (the default) reports; `enforce` is refused until responses exist.
     pub mode: Mode,
+    /// Where `detector canary plant` writes down what it planted; `/var/lib/detector/canaries.toml` where not given.
+    pub canary_file: Option<PathBuf>,
     /// Agents to watch.
     #[serde(rename = "agent")]
     pub agents: Vec<AgentConfig>,
+    /// Decoys that nobody may open, beside those in `canary_file`.
+    #[serde(rename = "canary")]
+    pub canaries: Vec<CanaryConfig>,
     /// Rules beside the built-in ones.
     pub rules: RulesConfig,
     /// Where alerts go; standard output where nothing is named.
     pub sinks: SinksConfig,
     /// The kernel half.
     pub kernel: KernelConfig,
+    /// What agents may leave running.
+    pub daemons: DaemonsConfig,
 }
 
 /// Whether anything may be touched.
@@ -47,6 +57,22 @@ pub struct AgentConfig {
     pub cgroup: Option<Spanned<String>>,
     /// Glob over systemd unit names: `openclaw@*.service`.
     pub systemd_unit: Option<Spanned<String>>,
+}
+
+/// One decoy: any open of it by an agent is an alert.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CanaryConfig {
+    /// What alerts call it.
+    pub name: Spanned<String>,
+    /// The file, as the host sees it: `/root/.aws/credentials.bak`.
+    pub path: Spanned<PathBuf>,
+    /// What it pretends to be: aws, ssh, wallet, env, kubeconfig, gcloud or file (the default).
+    #[serde(default)]
+    pub kind: Kind,
+    /// Strings of it that stand nowhere else, at least 12 characters each; those that `plant` made need not be named.
+    #[serde(default)]
+    pub tokens: Vec<Spanned<String>>,
 }
 
 /// Where rules come from.
@@ -140,6 +166,15 @@ impl TierConfig {
     }
 }
 
+/// What agents may leave running.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DaemonsConfig {
+    /// Daemons that are expected beside the known helpers: a glob over the whole path of the executable or
+    /// script, then words that stand in its arguments: `"/usr/bin/postgres"`, `"/usr/bin/python3* http.server"`.
+    pub expected: Vec<Spanned<String>>,
+}
+
 /// A configuration that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -188,6 +223,21 @@ pub struct Checked {
     pub patterns: Vec<Pattern>,
     /// Bytes of each ring.
     pub ring_size: Option<u32>,
+    /// Canaries, those that were planted included.
+    pub canaries: Vec<Canary>,
+    /// Daemons that are expected, each one checked.
+    pub daemons: Vec<String>,
+    /// Where it was read from; need not be a file.
+    pub path: PathBuf,
+}
+
+impl Checked {
+    /// Files and directories that the detector goes by and writes to: whoever changes them blinds it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let alerts = self.config.sinks.file.iter().map(|file| file.path.clone());
+        let rules = self.config.rules.paths.iter().cloned();
+        std::iter::once(self.path.clone()).chain(alerts).chain(rules).collect()
+    }
 }
 
 /// Reads and checks a configuration file.
@@ -197,7 +247,87 @@ pub struct Checked {
 pub fn load(path: &Path) -> Result<Checked, ConfigError> {
     let text =
         std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
-    parse(&text, path)
+    let mut checked = parse(&text, path)?;
+    planted(&mut checked)?;
+    Ok(checked)
+}
+
+/// The configuration where none is named: what was planted still alarms.
+///
+/// # Errors
+/// The file of planted canaries cannot be read or has no meaning.
+pub fn default() -> Result<Checked, ConfigError> {
+    let mut checked = parse("", Path::new("(default)"))?;
+    planted(&mut checked)?;
+    Ok(checked)
+}
+
+impl Config {
+    /// Where planted canaries are written down.
+    pub fn canary_file(&self) -> &Path {
+        self.canary_file.as_deref().unwrap_or(Path::new(state::DEFAULT))
+    }
+}
+
+/// Reads the file of planted canaries; one that is not there names none.
+///
+/// # Errors
+/// It cannot be read or has no meaning.
+pub fn state(path: &Path) -> Result<State, ConfigError> {
+    let text = state::text(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+    toml::from_str(&text).map_err(|error| ConfigError::Invalid {
+        place: place(&text, path, error.span().map_or(0, |span| span.start)),
+        message: error.message().to_owned(),
+    })
+}
+
+/// Adds what was planted to what is configured; the same file twice is one canary.
+fn planted(checked: &mut Checked) -> Result<(), ConfigError> {
+    let path = checked.config.canary_file();
+    if checked.config.canary_file.is_none() && !path.is_file() {
+        return Ok(());
+    }
+    for planted in &state(path)?.canary {
+        let canary = Canary::from(planted);
+        match checked.canaries.iter_mut().find(|known| known.path == canary.path) {
+            Some(known) => known.tokens.extend(canary.tokens),
+            None => checked.canaries.push(canary),
+        }
+    }
+    Ok(())
+}
+
+/// The canaries of a configuration, checked. `invalid` makes an error of a place in the text and a message.
+fn canaries(
+    config: &Config,
+    invalid: impl Fn(usize, String) -> ConfigError,
+) -> Result<Vec<Canary>, ConfigError> {
+    let mut canaries: Vec<Canary> = Vec::new();
+    for CanaryConfig { name, path, kind, tokens } in &config.canaries {
+        let said = |at: usize, what: &str| Err(invalid(at, what.to_owned()));
+        if name.get_ref().trim().is_empty() {
+            return said(name.span().start, "a [[canary]] needs a name; write e.g. \"backup-key\"");
+        }
+        if canaries.iter().any(|known| known.name == *name.get_ref()) {
+            return said(name.span().start, "another [[canary]] has this name; give each its own");
+        }
+        if !path.get_ref().is_absolute() {
+            let message =
+                "the path of a [[canary]] begins with a slash; write e.g. \"/root/.aws/credentials.bak\"";
+            return said(path.span().start, message);
+        }
+        if let Some(token) = tokens.iter().find(|token| !(12..=256).contains(&token.get_ref().len())) {
+            let message = "a token has 12 to 256 characters: a shorter one stands in other files, too";
+            return said(token.span().start, message);
+        }
+        canaries.push(Canary {
+            name: name.get_ref().clone(),
+            path: path.get_ref().clone(),
+            kind: *kind,
+            tokens: tokens.iter().map(|token| token.get_ref().clone()).collect(),
+        });
+    }
+    Ok(canaries)
 }
 
 /// Checks the text of a configuration; `path` is for messages.
@@ -241,7 +371,13 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
             Some(bytes)
         }
     };
-    Ok(Checked { config, patterns, ring_size })
+    let mut daemons = Vec::new();
+    for entry in &config.daemons.expected {
+        ExpectedDaemon::parse(entry.get_ref()).map_err(|message| invalid(entry.span().start, message))?;
+        daemons.push(entry.get_ref().clone());
+    }
+    let canaries = canaries(&config, invalid)?;
+    Ok(Checked { config, patterns, ring_size, daemons, canaries, path: path.to_path_buf() })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.
@@ -315,6 +451,51 @@ mod tests {
         assert!(error("[kernel]\ntier = \"best\"\n").contains("`auto`"));
         assert_eq!(TierConfig::named("lsm"), Some(TierConfig::Lsm));
         assert_eq!(TierConfig::named("LSM"), None);
+    }
+
+    #[test]
+    fn a_daemon_that_is_no_path_names_its_place_and_the_remedy() {
+        let message = error("[daemons]\nexpected = [\"/usr/bin/vite\", \"postgres\"]\n");
+        assert!(message.starts_with("d.toml:2:30: postgres is no path; write the whole path"), "{message}");
+        let message = error("[daemons]\nexpect = []\n");
+        assert!(message.starts_with("d.toml:2:1: unknown field `expect`"), "{message}");
+        let checked = parse("[daemons]\nexpected = [\"/usr/bin/x -d\"]\n", Path::new("d.toml")).unwrap();
+        assert_eq!(checked.daemons, ["/usr/bin/x -d"]);
+    }
+
+    #[test]
+    fn a_wrong_canary_names_its_place_and_the_remedy() {
+        let entry = |rest: &str| error(&format!("[[canary]]\nname = \"a\"\n{rest}\n"));
+        for (rest, at, what) in [
+            ("path = \"x\"", "3:8", "begins with a slash"),
+            ("path = \"/x\"\nkind = \"awz\"", "4:8", "unknown variant `awz`, expected one of `aws`"),
+            ("path = \"/x\"\ntokens = [\"short\"]", "4:11", "12 to 256 characters"),
+            ("path = \"/x\"\ncolour = 1", "4:1", "unknown field `colour`"),
+            (
+                "path = \"/x\"\n[[canary]]\nname = \"a\"\npath = \"/y\"",
+                "5:8",
+                "another [[canary]] has this name",
+            ),
+        ] {
+            let message = entry(rest);
+            assert!(message.starts_with(&format!("d.toml:{at}: ")) && message.contains(what), "{message}");
+        }
+    }
+
+    #[test]
+    fn planted_canaries_join_the_configured_ones() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, planted) = (place.path().join("d.toml"), place.path().join("canaries.toml"));
+        let config = |more: &str| format!("canary_file = \"{}\"\n{more}", planted.display());
+        std::fs::write(&path, config("[[canary]]\nname = \"a\"\npath = \"/a\"\n")).unwrap();
+        assert_eq!(load(&path).unwrap().canaries.len(), 1);
+        let entry = "[[canary]]\nname = \"b\"\npath = \"/b\"\nkind = \"ssh\"\ntokens = []\nsha256 = \"\"\nplanted = \"\"\ndated = 0\n";
+        std::fs::write(&planted, entry).unwrap();
+        let names: Vec<String> =
+            load(&path).unwrap().canaries.into_iter().map(|canary| canary.name).collect();
+        assert_eq!(names, ["a", "b"]);
+        std::fs::write(&planted, "[[canary]]\nnome = 1\n").unwrap();
+        assert!(load(&path).unwrap_err().to_string().contains("canaries.toml:2:1: unknown field `nome`"));
     }
 
     #[test]

@@ -10,9 +10,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 mod id;
+mod own;
 mod text;
 
 pub use id::{AgentId, CgroupId, Nanos, NetnsId, ProcessId, Ticks};
+pub use own::Own;
 pub use text::text;
 
 /// One thing that a watched process did, or that was done to a watched control group.
@@ -112,6 +114,21 @@ pub struct Exec {
     pub stdio: Vec<StdioSocket>,
     /// Which agent's process opened the executable for writing last, if the kernel half remembers one.
     pub written: Option<Written>,
+    /// Whether it is a program of the distribution that writes where others have no business.
+    pub trust: Trust,
+}
+
+/// How far what a program writes is taken for what the distribution wants. Told by the inode of the
+/// executable and by its environment, never by a name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Trust {
+    /// Not at all.
+    #[default]
+    None,
+    /// What it writes itself.
+    Writer,
+    /// What it writes, and what the system's programs below it write: it runs the scripts of packages.
+    Installer,
 }
 
 /// Who wrote a file.
@@ -138,7 +155,8 @@ pub struct StdioSocket {
 
 impl Exec {
     /// Environment variables that are kept; all others are dropped unread.
-    pub const WATCHED_ENV: [&'static str; 4] = ["LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "PYTHONSTARTUP"];
+    pub const WATCHED_ENV: [&'static str; 7] =
+        ["LD_PRELOAD", "LD_AUDIT", "BASH_ENV", "PYTHONSTARTUP", "LD_LIBRARY_PATH", "PERL5LIB", "PERL5OPT"];
 
     /// Whether the executable lives in memory only.
     pub fn is_memfd(&self) -> bool {
@@ -326,12 +344,17 @@ pub struct FileEvent {
     /// Resolved path as the process's mount namespace has it: of the file, or of the new name for rename, link
     /// and symlink.
     pub path: Box<str>,
-    /// The old name of a rename or link; the target text of a symlink.
+    /// The old name of a rename or link; the target text of a symlink. For any other operation on a file with
+    /// several names, the name that was used, where `path` is another that counts.
     pub from: Option<Box<str>>,
     /// Where the file is on the host's own mounts; `None` where it is on none of them (an image's own layer),
     /// or that is not known.
     pub host_path: Option<Box<str>>,
-    /// Inode, where the operation has an open file.
+    /// The same for the old name of a rename or link.
+    pub host_from: Option<Box<str>>,
+    /// The mount namespace of the process is the host's, so that `path` is a path of the host too.
+    pub in_host: bool,
+    /// Inode, where the operation has an open file or the file was still there.
     pub inode: u64,
     /// Device.
     pub dev: u32,
@@ -345,13 +368,15 @@ pub struct FileEvent {
     pub magic: u32,
     /// The file did not exist before.
     pub created: bool,
+    /// The open cut it to nothing (O_TRUNC).
+    pub emptied: bool,
     /// The path comes from the caller's string (resolved afterwards), not from the open file.
     pub path_from_string: bool,
     /// The path lacks its first components.
     pub path_truncated: bool,
     /// Another process opened the file and this one received it over a socket.
     pub received: bool,
-    /// Name of the canary that this file is.
+    /// Name of the canary that this file is; `copy of NAME` for a copy that was found.
     pub canary: Option<Box<str>>,
 }
 
@@ -377,6 +402,8 @@ pub enum FileOp {
     Access,
     /// Mapped executable.
     Map,
+    /// Found to hold, after it was written, what a canary holds; the old name is that of the canary.
+    Copy,
 }
 
 impl FileOp {
@@ -392,6 +419,7 @@ impl FileOp {
             Self::Chmod => "chmod",
             Self::Access => "access",
             Self::Map => "map",
+            Self::Copy => "copy",
         }
     }
 }
@@ -403,13 +431,22 @@ pub struct Operation {
     pub code: OperationCode,
     /// The other process, where there is one.
     pub target: Option<ProcessId>,
-    /// What was asked for: a ptrace request, a signal, a bpf command, CLONE_* flags.
+    /// The other process belongs to the agent that acts.
+    pub same_agent: bool,
+    /// What was asked for: a ptrace request, a signal, a bpf command, CLONE_*, MS_* or MFD_* flags.
     pub number: u64,
+    /// What it failed with; 0 where it was done.
+    pub errno: u32,
+    /// Type of a program that bpf(2) loads.
+    pub program_type: Option<u32>,
+    /// Number of the mount namespace of the process, afterwards; 0 where unknown.
+    pub mntns: u32,
     /// Where, for mounts and roots; as the process sees it.
     pub path: Option<Box<str>>,
     /// What is mounted there.
     pub source: Option<Box<str>>,
-    /// Type of the file system that is mounted; name of a memfd.
+    /// Task name of the other process; type of the file system that is mounted; name of a memfd, of a bpf
+    /// program, of a module that is removed, of the task from now on.
     pub detail: Option<Box<str>>,
 }
 
@@ -420,7 +457,7 @@ pub enum OperationCode {
     Ptrace,
     /// Memory of another process was written.
     WriteMemory,
-    /// A signal was sent to a process that no agent owns.
+    /// A signal was sent to a process that is not of the same agent.
     Signal,
     /// bpf(2).
     Bpf,
@@ -444,8 +481,16 @@ pub enum OperationCode {
     Kexec,
     /// A file system was unmounted.
     Unmount,
+    /// A task was given the name of a kernel thread.
+    SetName,
+    /// A kernel module was removed.
+    ModuleUnload,
+    /// A process that is not watched was moved to another control group.
+    MoveCgroup,
     /// An executable was given capabilities.
     FileCapability,
+    /// A connection to a Unix socket below `/run` was made.
+    UnixConnect,
 }
 
 impl OperationCode {
@@ -465,7 +510,11 @@ impl OperationCode {
         Self::ChangeRoot,
         Self::Kexec,
         Self::Unmount,
+        Self::SetName,
+        Self::ModuleUnload,
+        Self::MoveCgroup,
         Self::FileCapability,
+        Self::UnixConnect,
     ];
 
     /// The code with this name.
@@ -490,7 +539,11 @@ impl OperationCode {
             Self::ChangeRoot => "change_root",
             Self::Kexec => "kexec",
             Self::Unmount => "unmount",
+            Self::SetName => "set_name",
+            Self::ModuleUnload => "module_unload",
+            Self::MoveCgroup => "move_cgroup",
             Self::FileCapability => "file_capability",
+            Self::UnixConnect => "unix_connect",
         }
     }
 }
@@ -520,6 +573,8 @@ pub struct FileText {
     pub text: Result<Box<str>, Box<str>>,
     /// Bytes of the whole file, of which the text is the beginning.
     pub size: u64,
+    /// Somebody still had it open for writing: more may come.
+    pub unfinished: bool,
 }
 
 /// A process was moved between control groups.

@@ -8,8 +8,11 @@
 pub mod agent;
 pub mod alert;
 pub mod analysis;
+pub mod canary;
+pub mod change;
 pub mod cli;
 pub mod config;
+pub mod content;
 pub mod event;
 pub mod kernel;
 pub mod network;

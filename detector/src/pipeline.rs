@@ -1,5 +1,7 @@
 //! The core: one step turns one input into alerts. It does no I/O and reads no clock.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -8,13 +10,17 @@ use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
 use crate::analysis::{Analyses, Around, Observation};
-use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos};
+use crate::canary::{Decoy, Strings};
+use crate::change::Change;
+use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos, Own};
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
 
+mod held;
 mod places;
 
+use held::{Held, Waiting};
 use places::{Agents, Cgroups};
 
 /// Everything that can make the core act. A recording is a list of these.
@@ -37,10 +43,17 @@ pub enum Input {
     },
     /// What a small file held after it was written.
     FileText(Box<FileText>),
+    /// The canaries and their strings; replaces what was said before.
+    Canaries(Vec<Decoy>),
     /// What the sensor cannot see, one sentence each; replaces what was said before.
     Gaps(Vec<String>),
+    /// What the detector itself is; said once, at its start.
+    Own(Box<Own>),
     /// Time went on; sent about once a second.
     Tick(Nanos),
+    /// What agents may leave running, as [`ExpectedDaemon::parse`](crate::analysis::ExpectedDaemon::parse) reads
+    /// it; replaces what was said before.
+    ExpectedDaemons(Vec<String>),
 }
 
 /// What one step gives.
@@ -89,8 +102,10 @@ pub struct Pipeline {
     gaps: Vec<String>,
     analyses: Analyses,
     network: Network,
+    canaries: Arc<Strings>,
     rules: RuleSet,
     groups: Groups,
+    held: Held,
     now: Nanos,
     alerts: u64,
     /// Kept between steps, so that a step allocates nothing.
@@ -110,9 +125,11 @@ impl Pipeline {
             gaps: Vec::new(),
             analyses: Analyses::default(),
             network: Network::default(),
+            canaries: Arc::default(),
             recognised: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
+            held: Held::default(),
             now: Nanos(0),
             alerts: 0,
             findings: Vec::new(),
@@ -131,7 +148,7 @@ impl Pipeline {
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
         match input {
             Input::Event(event) => self.event(&event, out),
-            Input::Seed(process) => self.table.seed(*process),
+            Input::Seed(process) => self.seed(*process),
             Input::AgentAdded(agent) => {
                 self.cgroups.insert(agent.cgroup, &agent.path);
                 self.agents.insert(&agent);
@@ -139,14 +156,23 @@ impl Pipeline {
             Input::AgentRemoved(id) => self.agents.remove(id),
             Input::Cgroup { id, path } => self.cgroups.insert(id, &path),
             Input::FileText(text) => self.file_text(&text, out),
+            Input::Canaries(decoys) => {
+                self.canaries = Arc::new(Strings::new(&decoys));
+                self.network.set_canaries(Arc::clone(&self.canaries));
+            }
             Input::Gaps(gaps) => self.gaps = gaps,
+            Input::Own(own) => self.table.set_own(*own),
             Input::Tick(now) => self.tick(now, out),
+            Input::ExpectedDaemons(entries) => self.analyses.expect_daemons(&entries),
         }
     }
 
     /// Gives what waits for a window to close; for the end of a run or of a recording.
     pub fn finish(&mut self) -> Outputs {
         let mut out = Outputs::default();
+        while let Some(waiting) = self.held.next() {
+            self.judge_held(&waiting, None, &mut out);
+        }
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.finish(&mut recognised);
         self.recognised(recognised, &mut out);
@@ -181,10 +207,13 @@ impl Pipeline {
 
     fn event(&mut self, event: &Event, out: &mut Outputs) {
         self.now = self.now.max(event.time);
+        self.release(out);
         self.table.apply(event);
         match &event.kind {
             EventKind::CgroupCreate(change) => self.cgroups.insert(change.id, &change.path),
-            EventKind::CgroupMove(change) => self.cgroups.insert(change.to, &change.path),
+            EventKind::CgroupMove(change) if !change.path.is_empty() => {
+                self.cgroups.insert(change.to, &change.path);
+            }
             EventKind::Lost(lost) => self.agents.add_lost(event.agent, lost.count),
             EventKind::Exec(_)
             | EventKind::Fork(_)
@@ -199,12 +228,19 @@ impl Pipeline {
             | EventKind::File(_)
             | EventKind::Operation(_)
             | EventKind::Setsid
+            | EventKind::CgroupMove(_)
             | EventKind::CgroupRemove(_) => {}
         }
         let mut observations = std::mem::take(&mut self.observations);
         let around = Around { table: &self.table, names: self.network.names(), now: self.now };
         self.analyses.event(around, event, &mut observations);
-        self.judge(What::Event(event), event.agent, event.cgroup, out);
+        if Held::waits_for(event) {
+            if let Some(crowded_out) = self.held.keep(event, self.table.get(event.process)) {
+                self.judge_held(&crowded_out, None, out);
+            }
+        } else {
+            self.judge(What::Event(event), event.agent, event.cgroup, out);
+        }
         self.observed(observations, out);
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.event(event, &mut recognised);
@@ -214,8 +250,20 @@ impl Pipeline {
         }
     }
 
+    fn seed(&mut self, process: Process) {
+        let id = process.id;
+        self.table.seed(process);
+        if let Some(known) = self.table.get(id) {
+            self.analyses.seeded(&self.table, known);
+        }
+    }
+
     fn file_text(&mut self, text: &FileText, out: &mut Outputs) {
         self.now = self.now.max(text.time);
+        if let Some((waiting, change)) = self.held.arrived(text) {
+            self.judge_held(&waiting, Some(&change), out);
+        }
+        self.release(out);
         let mut observations = std::mem::take(&mut self.observations);
         let around = Around { table: &self.table, names: self.network.names(), now: self.now };
         self.analyses.file_text(around, text, &mut observations);
@@ -224,6 +272,7 @@ impl Pipeline {
 
     fn tick(&mut self, now: Nanos, out: &mut Outputs) {
         self.now = self.now.max(now);
+        self.release(out);
         self.table.tick(now);
         let mut observations = std::mem::take(&mut self.observations);
         let mut recognised = std::mem::take(&mut self.recognised);
@@ -256,7 +305,38 @@ impl Pipeline {
         self.observations = observations;
     }
 
+    /// Judges what has waited for its content long enough.
+    fn release(&mut self, out: &mut Outputs) {
+        while let Some(waiting) = self.held.due(self.now) {
+            self.judge_held(&waiting, None, out);
+        }
+    }
+
+    /// Judges an event that waited, as if it were then.
+    fn judge_held(&mut self, waiting: &Waiting, change: Option<&Change>, out: &mut Outputs) {
+        let Waiting { event, actor, .. } = waiting;
+        let from = out.alerts.len();
+        let held = Judged { actor: actor.as_ref(), change };
+        self.judge_as(What::Event(event), held, event.agent, event.cgroup, out);
+        let about = |alert: &&mut Alert| alert.count == 1;
+        for alert in out.alerts.iter_mut().skip(from).filter(about) {
+            alert.latency_us = self.now.since(event.time) / 1_000;
+        }
+    }
+
     fn judge(&mut self, what: What<'_>, agent: AgentId, cgroup: CgroupId, out: &mut Outputs) {
+        self.judge_as(what, Judged::default(), agent, cgroup, out);
+    }
+
+    fn judge_as(
+        &mut self,
+        what: What<'_>,
+        judged: Judged<'_>,
+        agent: AgentId,
+        cgroup: CgroupId,
+        out: &mut Outputs,
+    ) {
+        let Judged { actor, change } = judged;
         let place = self.cgroups.get(cgroup);
         let subject = Subject {
             what,
@@ -269,6 +349,9 @@ impl Pipeline {
                 let name = self.network.names().get(flow.netns, flow.remote.ip(), self.now)?;
                 Some(&**name)
             }),
+            actor,
+            change,
+            canaries: &self.canaries,
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
@@ -289,6 +372,13 @@ impl Pipeline {
             out.alerts.push(alert);
         }
     }
+}
+
+/// What an event that waited brings along.
+#[derive(Clone, Copy, Default)]
+struct Judged<'a> {
+    actor: Option<&'a Process>,
+    change: Option<&'a Change>,
 }
 
 #[cfg(test)]

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
-use rustix::event::{EventfdFlags, eventfd};
-
 use crate::agent::{Agent, Agents, Pattern};
+use crate::canary::{Canary, Change, Decoy, Watch};
+use crate::content::Contents;
 use crate::event::{AgentId, CgroupId, Event, EventKind, Lost, Membership, Nanos, ProcessId};
 use crate::kernel::cgroup::Cgroups;
 use crate::kernel::decode::Decoder;
@@ -28,13 +29,16 @@ const TICK: Duration = Duration::from_secs(1);
 /// How many looks that find nothing mean that the rings are empty.
 const QUIET: u32 = 2;
 
+/// How long the end waits for files that are being read.
+const LAST_FILES: Duration = Duration::from_millis(1_500);
+
 /// Most groups that were taken for agents and are remembered for it.
 const STRANGERS: usize = 4096;
 
 /// What the rim asks of the ring thread.
 pub enum Command {
-    /// Other rules and agents count from now on.
-    Reload(Box<RuleSet>, Vec<Pattern>),
+    /// Other rules, agents, expected daemons and canaries count from now on.
+    Reload(Box<RuleSet>, Vec<Pattern>, Vec<String>, Vec<Canary>),
     /// Drain what is there, then stop.
     Stop,
 }
@@ -63,26 +67,45 @@ pub struct Engine {
     agents: Agents,
     /// Groups that were born among agents and are none: what they did until that was said is dropped.
     strangers: BTreeSet<AgentId>,
+    canaries: Watch,
     core: Core,
+    contents: Contents,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
 
 impl Engine {
-    /// An engine and the remote that steers it.
-    ///
-    /// # Errors
-    /// No file descriptor is left.
-    pub fn new(sensor: Sensor, rings: Rings, agents: Agents, core: Core) -> io::Result<(Self, Remote)> {
+    /// An engine and the remote that steers it. `files` are the detector's own, beside its executable.
+    pub fn new(
+        sensor: Sensor,
+        rings: Rings,
+        agents: Agents,
+        core: Core,
+        contents: Contents,
+        files: &[PathBuf],
+    ) -> (Self, Remote) {
         let (sender, commands) = channel();
-        let wake = std::sync::Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let wake = contents.wake().clone();
         let remote = Remote { commands: sender, wake: wake.clone() };
-        let decoder = Decoder::new(clock::offset());
-        let mut engine =
-            Self { sensor, rings, decoder, agents, strangers: BTreeSet::new(), core, commands, wake };
+        let mut decoder = Decoder::new(clock::offset());
+        decoder.look_for_links();
+        let mut engine = Self {
+            sensor,
+            rings,
+            decoder,
+            agents,
+            strangers: BTreeSet::new(),
+            canaries: Watch::none(),
+            core,
+            contents,
+            commands,
+            wake,
+        };
         let gaps = gaps(&engine.sensor);
         engine.core.feed(Input::Gaps(gaps), clock::now);
-        Ok((engine, remote))
+        let own = proc::own(engine.sensor.cgroups(), files);
+        engine.core.feed(Input::Own(Box::new(own)), clock::now);
+        (engine, remote)
     }
 
     /// Watches every control group that a pattern matches now.
@@ -104,6 +127,40 @@ impl Engine {
         let agent = self.agents.add(name.to_owned(), cgroup, path);
         self.begin(&agent, path)?;
         Ok(agent)
+    }
+
+    /// Tells the core what agents may leave running, in place of what was said before.
+    pub fn expect_daemons(&mut self, entries: Vec<String>) {
+        self.core.feed(Input::ExpectedDaemons(entries), clock::now);
+    }
+
+    /// Watches other canaries from now on. One that is not there is said once in the log, and watched when it
+    /// comes.
+    pub fn set_canaries(&mut self, canaries: Vec<Canary>) {
+        if let Err(error) = self.canaries.set(canaries, &self.wake) {
+            tracing::error!(%error, "copies of canaries are not found: the thread that reads does not start");
+        }
+        self.follow_canaries();
+    }
+
+    /// Tells the kernel half and the core what is new about canaries.
+    fn follow_canaries(&mut self) {
+        for event in self.canaries.found(clock::now()) {
+            self.core.feed(Input::Event(event), clock::now);
+        }
+        for change in self.canaries.changes() {
+            let told = match change {
+                Change::Add(file) => self.sensor.add_canary(file),
+                Change::Remove(file) => self.sensor.remove_canary(file),
+            };
+            if let Err(error) = told {
+                tracing::error!(%error, "a canary or a copy of one is not watched");
+            }
+        }
+        if let Some(decoys) = self.canaries.news() {
+            look_for(&mut self.sensor, &decoys);
+            self.core.feed(Input::Canaries(decoys), clock::now);
+        }
     }
 
     /// The cgroup2 file system.
@@ -132,8 +189,13 @@ impl Engine {
         let mut last_tick = Instant::now();
         let mut last_event = Instant::now();
         let mut stopping = false;
+        let mut stopped = None;
         loop {
             let drained = self.drain();
+            for text in self.contents.take() {
+                self.core.feed(Input::FileText(Box::new(text)), clock::now);
+            }
+            self.follow_canaries();
             quiet = if drained == 0 { quiet + 1 } else { 0 };
             if drained > 0 {
                 last_event = Instant::now();
@@ -144,7 +206,10 @@ impl Engine {
             }
             loop {
                 match self.commands.try_recv() {
-                    Ok(Command::Reload(rules, patterns)) => self.reload(*rules, patterns),
+                    Ok(Command::Reload(rules, patterns, daemons, canaries)) => {
+                        self.expect_daemons(daemons);
+                        self.reload(*rules, patterns, canaries);
+                    }
                     Ok(Command::Stop) | Err(TryRecvError::Disconnected) => stopping = true,
                     Err(TryRecvError::Empty) => break,
                 }
@@ -153,6 +218,11 @@ impl Engine {
                 }
             }
             if stopping && quiet > QUIET {
+                let since = *stopped.get_or_insert_with(Instant::now);
+                if self.contents.is_waiting() && since.elapsed() < LAST_FILES {
+                    Rings::rest(self.wake.as_fd())?;
+                    continue;
+                }
                 self.tick();
                 return Ok(self.core);
             }
@@ -178,8 +248,16 @@ impl Engine {
         count
     }
 
-    fn event(&mut self, event: Event) {
+    fn event(&mut self, mut event: Event) {
         let mut gone = None;
+        // A process that was born elsewhere is reported without a path: the kernel has none at hand there.
+        if let EventKind::CgroupMove(change) = &mut event.kind
+            && change.path.is_empty()
+            && let Some(path) = proc::cgroup(change.moved.pid)
+        {
+            change.path = path;
+        }
+        let opened = self.canaries.see(&mut event);
         match &event.kind {
             EventKind::CgroupCreate(change) if !self.agents.knows(event.agent) => {
                 if let Err(error) = self.recognise(change.id, &change.path, event.agent) {
@@ -208,7 +286,10 @@ impl Engine {
             | EventKind::Lost(_) => {}
         }
         if !self.strangers.contains(&event.agent) {
-            self.core.feed(Input::Event(event), clock::now);
+            for event in std::iter::once(event).chain(opened) {
+                self.contents.ask(&event);
+                self.core.feed(Input::Event(event), clock::now);
+            }
         }
         if let Some(agent) = gone {
             self.sensor.unwatch(agent.id);
@@ -252,7 +333,8 @@ impl Engine {
         Ok(())
     }
 
-    fn reload(&mut self, rules: RuleSet, patterns: Vec<Pattern>) {
+    fn reload(&mut self, rules: RuleSet, patterns: Vec<Pattern>, canaries: Vec<Canary>) {
+        self.set_canaries(canaries);
         self.core.replace_rules(rules);
         self.agents.set_patterns(patterns);
         if let Err(error) = self.watch_existing() {
@@ -263,6 +345,9 @@ impl Engine {
     fn tick(&mut self) {
         self.decoder.set_clock(clock::offset());
         self.sensor.log();
+        self.contents.log();
+        self.canaries.tick();
+        self.follow_canaries();
         let now = clock::now();
         for (agent, kind, count) in self.sensor.take_lost() {
             let what = kind_name(kind).into();
@@ -281,6 +366,23 @@ impl Engine {
         }
         self.core.feed(Input::Tick(now), clock::now);
         self.sensor.rest();
+    }
+}
+
+/// Has the kernel half look for the strings of canaries in what is sent.
+fn look_for(sensor: &mut Sensor, decoys: &[Decoy]) {
+    let strings: BTreeSet<&[u8]> =
+        decoys.iter().flat_map(|decoy| &decoy.tokens).map(|token| token.as_bytes()).collect();
+    let strings: Vec<&[u8]> = strings.into_iter().collect();
+    match sensor.look_for(&strings) {
+        Ok(looked_for) if looked_for < strings.len() => tracing::warn!(
+            looked_for,
+            strings = strings.len(),
+            "there are more strings of canaries than room; the others are seen only in flows whose first bytes \
+             are handed over for another reason"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::error!(%error, "strings of canaries are not looked for in what is sent"),
     }
 }
 

@@ -27,6 +27,7 @@ fn other(sample: &Sample) -> &'static [u8] {
         | Application::Dns
         | Application::Socks
         | Application::Tunnel
+        | Application::Canary
         | Application::Shell => b"",
     }
 }
@@ -157,6 +158,7 @@ fn harmless(application: Application, kind: &ordinary::Kind) -> bool {
         | Application::Ssh
         | Application::Socks
         | Application::Noise
+        | Application::Canary
         | Application::Shell => false,
     }
 }

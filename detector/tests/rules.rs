@@ -75,12 +75,15 @@ fn judge_what(
     rules.judge(
         &Subject {
             hostname,
+            actor: None,
+            change: None,
             what,
             table,
             agent_name: Some("coder"),
             cgroup_path: Some("/agents/coder"),
             container: None,
             pod: None,
+            canaries: &detector::canary::Strings::default(),
         },
         &mut findings,
     );

@@ -33,6 +33,7 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "replay" -d 'Judge
 complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C'
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
+complete -c detector -n "__fish_detector_needs_command" -f -a "canary" -d 'Plant decoys that nobody is asked to open, list them, and see whether they alarm'
 complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c detector -n "__fish_detector_needs_command" -f -a "docs" -d 'Write the generated documents: references, completions, man pages'
 complete -c detector -n "__fish_detector_using_subcommand run" -l config -d 'Configuration file' -r -F
@@ -97,6 +98,39 @@ complete -c detector -n "__fish_detector_using_subcommand doctor" -l log -d 'Wha
 complete -c detector -n "__fish_detector_using_subcommand doctor" -l json -d 'As JSON'
 complete -c detector -n "__fish_detector_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -f -a "plant" -d 'Write a decoy that looks real, opens nothing and is unlike any other'
+complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -f -a "list" -d 'List the canaries, with inode and age, and whether each still stands in its place'
+complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -f -a "check" -d 'See whether each canary is in place, unchanged, unread as far as its time of access tells, and alarms'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l kind -d 'What it pretends to be' -r -f -a "aws\t'Access keys of AWS, as in `~/.aws/credentials`'
+ssh\t'A private key of OpenSSH'
+wallet\t'A wallet: `wallet.dat`, or an Ethereum keystore under any other name'
+env\t'Environment of an application, with its database URL'
+kubeconfig\t'Access to a Kubernetes cluster'
+gcloud\t'Key of a service account of Google Cloud'
+file\t'A list of passwords, or any file'"
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l path -d 'Where to plant it; below the home directory, as listed here, where not given' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l name -d 'What alerts call it; the kind and a number where not given' -r
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l config -d 'Configuration file, for its [[canary]] entries and its `canary_file`' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l state -d 'Where planted canaries are written down; otherwise `canary_file` of the configuration, otherwise /var/lib/detector/canaries.toml' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from plant" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from list" -l config -d 'Configuration file, for its [[canary]] entries and its `canary_file`' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from list" -l state -d 'Where planted canaries are written down; otherwise `canary_file` of the configuration, otherwise /var/lib/detector/canaries.toml' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from list" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -l config -d 'Configuration file, for its [[canary]] entries and its `canary_file`' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -l state -d 'Where planted canaries are written down; otherwise `canary_file` of the configuration, otherwise /var/lib/detector/canaries.toml' -r -F
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand completions" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand completions" -s V -l version -d 'Print version'

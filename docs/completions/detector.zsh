@@ -174,6 +174,72 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 && ret=0
 ;;
+(canary)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector__subcmd__canary_commands" \
+"*::: :->canary" \
+&& ret=0
+
+    case $state in
+    (canary)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-canary-command-$line[1]:"
+        case $line[1] in
+            (plant)
+_arguments "${_arguments_options[@]}" : \
+'--kind=[What it pretends to be]:KIND:((aws\:"Access keys of AWS, as in \`~/.aws/credentials\`"
+ssh\:"A private key of OpenSSH"
+wallet\:"A wallet\: \`wallet.dat\`, or an Ethereum keystore under any other name"
+env\:"Environment of an application, with its database URL"
+kubeconfig\:"Access to a Kubernetes cluster"
+gcloud\:"Key of a service account of Google Cloud"
+file\:"A list of passwords, or any file"))' \
+'--path=[Where to plant it; below the home directory, as listed here, where not given]:FILE:_files' \
+'--name=[What alerts call it; the kind and a number where not given]:NAME:_default' \
+'--config=[Configuration file, for its \[\[canary\]\] entries and its \`canary_file\`]:FILE:_files' \
+'--state=[Where planted canaries are written down; otherwise \`canary_file\` of the configuration, otherwise /var/lib/detector/canaries.toml]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As JSON]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file, for its \[\[canary\]\] entries and its \`canary_file\`]:FILE:_files' \
+'--state=[Where planted canaries are written down; otherwise \`canary_file\` of the configuration, otherwise /var/lib/detector/canaries.toml]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file, for its \[\[canary\]\] entries and its \`canary_file\`]:FILE:_files' \
+'--state=[Where planted canaries are written down; otherwise \`canary_file\` of the configuration, otherwise /var/lib/detector/canaries.toml]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As JSON]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
@@ -208,10 +274,35 @@ _detector_commands() {
 'record:Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C' \
 'rules:Check, list, show, test and explain rules' \
 'doctor:Say what this kernel and these privileges allow, and what is not covered' \
+'canary:Plant decoys that nobody is asked to open, list them, and see whether they alarm' \
 'completions:Print shell completions' \
 'docs:Write the generated documents\: references, completions, man pages' \
     )
     _describe -t commands 'detector commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__canary_commands] )) ||
+_detector__subcmd__canary_commands() {
+    local commands; commands=(
+'plant:Write a decoy that looks real, opens nothing and is unlike any other' \
+'list:List the canaries, with inode and age, and whether each still stands in its place' \
+'check:See whether each canary is in place, unchanged, unread as far as its time of access tells, and alarms' \
+    )
+    _describe -t commands 'detector canary commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__canary__subcmd__check_commands] )) ||
+_detector__subcmd__canary__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector canary check commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__canary__subcmd__list_commands] )) ||
+_detector__subcmd__canary__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector canary list commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__canary__subcmd__plant_commands] )) ||
+_detector__subcmd__canary__subcmd__plant_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector canary plant commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__completions_commands] )) ||
 _detector__subcmd__completions_commands() {

@@ -31,8 +31,8 @@ macro_rules! corpus {
 }
 
 corpus! {
-    cargo database docker editor files git https jsonrpc languageserver make notebook npm packages pip profile pytest server shell
-    sqlite ssh tmux training waitfor
+    background cargo chroot database debugger docker editable editor files git hooks https jsonrpc languageserver layers make notebook npm
+    packages pip profile pytest sandbox server shell sqlite ssh tmux training waitfor
 }
 
 enum Outcome {

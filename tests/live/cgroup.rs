@@ -45,6 +45,23 @@ fn a_group_of_nobody_is_reported_without_an_agent() {
 }
 
 #[test]
+fn a_child_that_is_born_outside_is_reported_and_stays_watched() {
+    needs_root!();
+    let mut watch = Watch::new("born");
+    let outside = Cgroup::create("born-outside").unwrap();
+    let child = small(&watch.run(&["born-in-cgroup", outside.path().to_str().unwrap()]), "child");
+    let to = watch.find("cgroup_move", |event| match &event.kind {
+        EventKind::CgroupMove(change) if change.moved.pid == child => Some((change.to, change.change)),
+        _ => None,
+    });
+    assert_eq!(to, (CgroupId(outside.id().unwrap()), Membership::Left));
+    let cgroup = watch.find("exit", |event| {
+        (event.process.pid == child && matches!(event.kind, EventKind::Exit(_))).then_some(event.cgroup)
+    });
+    assert_eq!(cgroup.0, outside.id().unwrap());
+}
+
+#[test]
 fn a_process_that_leaves_is_reported_and_stays_watched() {
     needs_root!();
     let mut watch = Watch::new("leave");

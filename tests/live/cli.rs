@@ -102,7 +102,7 @@ fn copy_program(name: &str, to: &Path) {
 }
 
 /// Path of the trigger program, as text.
-fn trigger() -> String {
+pub(crate) fn trigger() -> String {
     program("detector-trigger").unwrap().into_os_string().into_string().unwrap()
 }
 

@@ -51,6 +51,7 @@ fn every_open_for_writing_is_reported_from_the_open_file() {
         assert_eq!(said["inode"], opened.inode, "{trigger}");
         assert_eq!(said["mode"], opened.mode);
         assert!(!opened.created && !opened.path_from_string && !opened.path_truncated);
+        assert_eq!(opened.emptied, trigger == "open-truncate");
     }
     let fresh = format!("{file}.new");
     let said = watch.run(&["open-create", &fresh]);

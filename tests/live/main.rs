@@ -10,14 +10,19 @@
 
 mod around;
 mod benign;
+mod canary;
 mod cgroup;
+mod change;
 mod cli;
+mod daemon;
 mod exec;
 mod file;
 mod loss;
 mod network;
 mod new_code;
+mod operation;
 mod packet;
+mod persistence;
 mod process;
 mod watch;
 mod wire;

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 use crate::cli::alerts;
 
+mod daemon;
 mod dns;
 mod miner;
 mod proxy;

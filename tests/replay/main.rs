@@ -226,7 +226,7 @@ fn network() {
             low network/ssh_stdio_forward.yml 990d3cd8: /usr/bin/ssh reaches inner:22 through jump.example
             low network/shell_connects.yml e07cb579: The shell /usr/bin/bash connected to 203.0.113.9:443
             low network/shell_connects_here.yml 78f6d824: The shell /usr/bin/bash connected to this machine, port 5432
-            medium network/listener.yml 1dcd327f: /usr/bin/nc listens on 0.0.0.0:4444, open to other machines
+            low network/listener.yml 1dcd327f: /usr/bin/nc listens on 0.0.0.0:4444, open to other machines
             informational network/listener_here.yml 9672be1a: /usr/bin/python3 listens on 127.0.0.1:8000, for this machine only
         "#]]);
 }

@@ -149,7 +149,7 @@ pub(crate) fn receive(words: Words<'_>) -> Result<Value> {
     recvmsg(&near, &mut [io::IoSliceMut::new(&mut byte)], &mut control, RecvFlags::empty())?;
     let mut received = control.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-        _ => None,
+        RecvAncillaryMessage::ScmCredentials(_) | _ => None,
     });
     let file = File::from(received.next().context("no descriptor came")?);
     wait(child)?;

@@ -60,6 +60,33 @@ pub(crate) fn open_tmpfile(words: Words<'_>) -> Result<Value> {
     facts(directory, &file)
 }
 
+/// Writes a file that has no name yet, then gives it one.
+pub(crate) fn link_tmpfile(words: Words<'_>) -> Result<Value> {
+    let (directory, name) = (path(words, 0)?, path(words, 1)?);
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let mut file =
+        File::from(rustix::fs::open(directory, flags, Mode::from_raw_mode(0o600)).context("O_TMPFILE")?);
+    file.write_all(b"line\n")?;
+    rustix::fs::linkat(&file, "", CWD, name, rustix::fs::AtFlags::EMPTY_PATH).context("linkat")?;
+    facts(name, &file)
+}
+
+/// Writes into a file through memory alone.
+pub(crate) fn map_write(words: Words<'_>) -> Result<Value> {
+    let name = path(words, 0)?;
+    let file = OpenOptions::new().read(true).write(true).open(name)?;
+    let length = usize::try_from(file.metadata()?.len())?.max(1);
+    let (protection, fd) = (libc::PROT_READ | libc::PROT_WRITE, std::os::fd::AsRawFd::as_raw_fd(&file));
+    // SAFETY: a shared mapping at an address of the kernel's choice.
+    let at = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, fd, 0) };
+    if at == libc::MAP_FAILED {
+        bail!("mmap: {}", io::Error::last_os_error());
+    }
+    // SAFETY: the first byte of a mapping of at least one byte, of a file that is not cut shorter.
+    unsafe { at.cast::<u8>().write_volatile(b'#') };
+    facts(name, &file)
+}
+
 /// Opens for writing relative to an open directory.
 pub(crate) fn open_at(words: Words<'_>) -> Result<Value> {
     let (directory, name) = (path(words, 0)?, path(words, 1)?);

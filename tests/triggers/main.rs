@@ -12,6 +12,7 @@ mod fork;
 mod hot;
 mod name;
 mod net;
+mod operation;
 mod report;
 mod ring;
 mod stratum;
@@ -72,6 +73,8 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("open-append", "PATH", file::open_append),
     Trigger("open-repeated", "PATH COUNT", file::open_repeated),
     Trigger("open-tmpfile", "DIRECTORY", file::open_tmpfile),
+    Trigger("link-tmpfile", "DIRECTORY PATH", file::link_tmpfile),
+    Trigger("map-write", "PATH", file::map_write),
     Trigger("open-at", "DIRECTORY NAME", file::open_at),
     Trigger("truncate", "PATH LENGTH", file::truncate),
     Trigger("ftruncate", "PATH LENGTH", file::ftruncate),
@@ -97,6 +100,27 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("protect-executable", "PATH", around::protect_executable),
     Trigger("map-library", "PATH", around::map_library),
     Trigger("move-cgroup", "DIRECTORY", cgroup::enter),
+    Trigger("trace", "PID", operation::trace),
+    Trigger("trace-child", "", operation::trace_child),
+    Trigger("trace-me", "", operation::trace_me),
+    Trigger("trace-inside", "", operation::trace_inside),
+    Trigger("write-memory", "PID", operation::write_memory),
+    Trigger("open-memory", "PID", operation::open_memory),
+    Trigger("open-device", "PATH", operation::open_device),
+    Trigger("signal", "PID NUMBER", operation::signal),
+    Trigger("signal-group", "GROUP NUMBER", operation::signal_group),
+    Trigger("signal-pidfd", "PID NUMBER", operation::signal_pidfd),
+    Trigger("signal-refused", "PID NUMBER", operation::signal_refused),
+    Trigger("bpf", "CGROUP", operation::bpf),
+    Trigger("code-for-kernel", "FILE", operation::code_for_kernel),
+    Trigger("mount", "FROM TO", operation::mount),
+    Trigger("mount-for-all", "FROM TO", operation::mount_for_all),
+    Trigger("mount-over-process", "FROM", operation::mount_over_process),
+    Trigger("move-mount", "FROM TO", operation::move_mount),
+    Trigger("namespaces", "", operation::namespaces),
+    Trigger("chroot", "DIRECTORY", operation::chroot),
+    Trigger("odd", "NAME", operation::odd),
+    Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
     Trigger("bench-service", "", transfer::service),

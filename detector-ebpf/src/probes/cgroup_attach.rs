@@ -2,12 +2,14 @@
 //!
 //! Hook: `cgroup_attach_task(struct cgroup *dst_cgrp, const char *path, struct task_struct *task, bool
 //! threadgroup)`, BTF since 5.5. A process that comes into a watched group gets its tag; one that
-//! leaves keeps it, and the leaving is reported. Slips past: a single thread of a threaded group.
+//! leaves keeps it, and the leaving is reported. That a watched process moves one that is not watched is an
+//! operation on that process. Slips past: a single thread of a threaded group.
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::wire::{Cgroup as Body, Kind, Tag, flag};
+use detector_common::wire::{Cgroup as Body, Kind, OperationCode, Tag, flag};
 
+use super::operation::{self, Operation};
 use crate::kernel::{Cgroup, Task};
 use crate::output::Lane;
 use crate::path::Builder;
@@ -24,6 +26,12 @@ pub fn cgroup_attach(ctx: BtfTracePointContext) -> i32 {
     let moved_pid = moved.tgid();
     let id = cgroup.id();
     let tag = scope::tag(moved_pid);
+    if tag.is_none()
+        && let Some(actor) = scope::watched()
+    {
+        let operation = Operation::new(OperationCode::MoveCgroup, 0, 0);
+        operation::report(&actor, Operation { target: moved, ..operation });
+    }
     let target = scope::agent_of(id);
     let (agent, flags) = match (tag, target) {
         (None, None) => return 0,

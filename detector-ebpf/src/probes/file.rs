@@ -8,9 +8,10 @@
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::LruHashMap;
 use detector_common::limits;
-use detector_common::wire::{File as Body, InodeKey, Kind, Operation, OperationCode, Written, flag};
+use detector_common::wire::{File as Body, InodeKey, Kind, OperationCode, Written, flag};
 
-use crate::kernel::{File, Inode, OpenFile, Path, Task, user_text_is};
+use super::operation::{self, Operation};
+use crate::kernel::{self, File, Inode, OpenFile, Path, Task, user_text_is};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
 use crate::scope::Actor;
@@ -27,10 +28,15 @@ static EMPTIED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::EMPT
 pub const PROT_EXEC: u64 = 4;
 const S_IFMT: u16 = 0o170_000;
 const S_IFREG: u16 = 0o100_000;
+const S_IFBLK: u16 = 0o060_000;
+const S_IFCHR: u16 = 0o020_000;
+const PROC_MAGIC: u32 = 0x9fa0;
+/// The name of a process's memory in `/proc`.
+const MEM: u32 = u32::from_ne_bytes(*b"mem\0");
 const AT_FDCWD: i32 = -100;
 
 /// First four bytes of the names of the system's own top directories.
-const SYSTEM: [u32; 7] = [
+const SYSTEM: [u32; 9] = [
     u32::from_ne_bytes(*b"etc\0"),
     u32::from_ne_bytes(*b"var\0"),
     u32::from_ne_bytes(*b"run\0"),
@@ -38,6 +44,8 @@ const SYSTEM: [u32; 7] = [
     u32::from_ne_bytes(*b"lib\0"),
     u32::from_ne_bytes(*b"boot"),
     u32::from_ne_bytes(*b"dev\0"),
+    u32::from_ne_bytes(*b"proc"),
+    u32::from_ne_bytes(*b"sys\0"),
 ];
 
 /// A directory descriptor and a user pointer to a name below it.
@@ -47,7 +55,7 @@ pub type Named = (u64, u64);
 #[inline(always)]
 pub fn opened(actor: &Actor, file: File, open: OpenFile, flags: u16) {
     let inode = file.inode();
-    if inode.mode() & S_IFMT != S_IFREG {
+    if inode.mode() & S_IFMT != S_IFREG && !is_raw_device(inode) {
         return;
     }
     if open.is_emptied() {
@@ -61,8 +69,13 @@ pub fn opened(actor: &Actor, file: File, open: OpenFile, flags: u16) {
     }
     let Actor { pid, start, agent, .. } = *actor;
     let _ = WRITTEN.insert(key, Written { time: now, start, pid, agent }, 0);
+    if inode.magic() == PROC_MAGIC && file.path().name_is(MEM) {
+        let operation = Operation::new(OperationCode::WriteMemory, 0, 0);
+        operation::report(actor, Operation { target: inode.about(), ..operation });
+    }
     let created = if created { flag::CREATED } else { 0 };
-    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), flags | created);
+    let emptied = if open.is_emptied() { flag::EMPTIED } else { 0 };
+    report(actor, Kind::FileOpen, file, u32::from(inode.mode()), flags | created | emptied);
 }
 
 /// Whether this process was reported a moment ago to open this file.
@@ -97,6 +110,24 @@ pub fn mapped(actor: &Actor, file: File, protection: u32) {
     record(actor, Kind::ImageLoad, file, (u32::from(inode.mode()), protection), 0);
 }
 
+/// Whether a device file gives at memory, processor registers or a whole disk: what is written there goes past
+/// all that the kernel guards.
+#[inline(always)]
+fn is_raw_device(inode: Inode) -> bool {
+    /// `/dev/mem`, `/dev/kmem` and `/dev/port`, as the kernel numbers them: major 1, minor 1, 2 and 4.
+    const MEMORY: [u32; 3] = [1 << 20 | 1, 1 << 20 | 2, 1 << 20 | 4];
+    /// Major number of `/dev/cpu/N/msr`.
+    const MSR: u32 = 202;
+    match inode.mode() & S_IFMT {
+        S_IFBLK => true,
+        S_IFCHR => {
+            let device = inode.represents();
+            device >> 20 == MSR || MEMORY.contains(&device)
+        }
+        _ => false,
+    }
+}
+
 /// Which watched process wrote the file with this inode last; all zero where none did.
 #[inline(always)]
 pub fn written(inode: Inode) -> Written {
@@ -111,14 +142,13 @@ pub fn attribute_set(actor: &Actor, path: Option<u64>, fd: u32, attribute: u64) 
     if !user_text_is(attribute, b"security.capability\0") {
         return;
     }
-    let Some(mut tail) = Builder::new::<Operation>() else { return };
-    let (directory, name) = match path {
-        Some(path) => place(&mut tail, (AT_FDCWD as u32 as u64, path)),
-        None => (tail.path(Task::current().file(fd).path()), 0),
+    let file = Task::current().file(fd);
+    let operation = Operation::new(OperationCode::FileCapability, 0, 0);
+    let (place, name) = match path {
+        Some(path) => (Task::current().cwd(), path),
+        None => (file.path(), 0),
     };
-    let code = OperationCode::FileCapability as u32;
-    let body = Operation { code, lens: [directory.len, name, 0, 0], ..Operation::default() };
-    tail.emit(Lane::Urgent, Kind::Operation, actor, truncated(directory), body);
+    operation::report(actor, Operation { place, name, ..operation });
 }
 
 /// An operation on an open file succeeded.
@@ -132,11 +162,15 @@ pub fn by_descriptor(actor: &Actor, kind: Kind, fd: u32, mode: u32) {
 #[inline(always)]
 pub fn named(actor: &Actor, kind: Kind, name: Named, mode: u64, oflags: u64) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
-    let (directory, text) = place(&mut tail, name);
+    let Place { directory, text, device } = place(&mut tail, name);
     let body = Body {
+        dev: device,
         mode: mode as u32,
         oflags: oflags as u32,
+        mntns: Task::current().mount_namespace(),
         lens: [directory.len, text, 0, 0],
+        within: [directory.within, 0],
+        above: tail.above(),
         ..Body::default()
     };
     let lane = if let Kind::FileUnlink = kind { Lane::BulkLazy } else { Lane::Urgent };
@@ -147,25 +181,41 @@ pub fn named(actor: &Actor, kind: Kind, name: Named, mode: u64, oflags: u64) {
 #[inline(always)]
 pub fn moved(actor: &Actor, kind: Kind, old: Named, new: Named, oflags: u64) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
-    let (old_directory, old_text) = place(&mut tail, old);
-    let (new_directory, new_text) = place(&mut tail, new);
-    let lens = [old_directory.len, old_text, new_directory.len, new_text];
-    let flags = flag::PATH_FROM_STRING | truncated(old_directory) | truncated(new_directory);
-    tail.emit(Lane::Urgent, kind, actor, flags, Body { oflags: oflags as u32, lens, ..Body::default() });
+    let old = place(&mut tail, old);
+    let new = place(&mut tail, new);
+    let flags = flag::PATH_FROM_STRING | truncated(old.directory) | truncated(new.directory);
+    let body = Body {
+        dev: new.device,
+        oflags: oflags as u32,
+        mntns: Task::current().mount_namespace(),
+        lens: [old.directory.len, old.text, new.directory.len, new.text],
+        within: [old.directory.within, new.directory.within],
+        above: tail.above(),
+        ..Body::default()
+    };
+    tail.emit(Lane::Urgent, kind, actor, flags, body);
 }
 
 /// A symbolic link was made.
 #[inline(always)]
 pub fn symlinked(actor: &Actor, target: u64, name: Named) {
     let Some(mut tail) = Builder::new::<Body>() else { return };
-    let (directory, text) = place(&mut tail, name);
+    let Place { directory, text, device } = place(&mut tail, name);
     let target = tail.user_string(target);
-    let body = Body { lens: [directory.len, text, 0, target], ..Body::default() };
+    let body = Body {
+        dev: device,
+        mntns: Task::current().mount_namespace(),
+        lens: [directory.len, text, 0, target],
+        within: [directory.within, 0],
+        above: tail.above(),
+        ..Body::default()
+    };
     tail.emit(Lane::Urgent, Kind::FileSymlink, actor, flag::PATH_FROM_STRING | truncated(directory), body);
 }
 
+/// Reports an operation on an open file.
 #[inline(always)]
-fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
+pub fn report(actor: &Actor, kind: Kind, file: File, mode: u32, flags: u16) {
     record(actor, kind, file, (mode, file.flags()), flags);
 }
 
@@ -183,6 +233,8 @@ fn record(actor: &Actor, kind: Kind, file: File, (mode, oflags): (u32, u32), fla
         mntns: Task::current().mount_namespace(),
         magic: inode.magic(),
         lens: [path.len, 0, 0, 0],
+        within: [path.within, 0],
+        above: tail.above(),
         ..Body::default()
     };
     let lane =
@@ -190,14 +242,26 @@ fn record(actor: &Actor, kind: Kind, file: File, (mode, oflags): (u32, u32), fla
     tail.emit(lane, kind, actor, flags | truncated(path), body);
 }
 
-/// Appends the directory that a name is relative to, and the name.
+/// A name in the record under construction, and the directory that it is relative to.
+struct Place {
+    directory: Walked,
+    text: u16,
+    device: u32,
+}
+
+/// Appends the directory that a name is relative to (the root of the process for an absolute one), and the name.
 #[inline(always)]
-fn place(tail: &mut Builder, (directory, name): Named) -> (Walked, u16) {
+fn place(tail: &mut Builder, (directory, name): Named) -> Place {
     let task = Task::current();
-    let base: Path =
-        if directory as i32 == AT_FDCWD { task.cwd() } else { task.file(directory as u32).path() };
+    let base: Path = if kernel::user_byte(name) == b'/' {
+        task.root()
+    } else if directory as i32 == AT_FDCWD {
+        task.cwd()
+    } else {
+        task.file(directory as u32).path()
+    };
     let walked = tail.path(base);
-    (walked, tail.user_string(name))
+    Place { directory: walked, text: tail.user_string(name), device: base.device() }
 }
 
 /// Whether a write here may be persistence: below the system's own directories, or a dot file.

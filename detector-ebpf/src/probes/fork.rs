@@ -3,11 +3,12 @@
 //! Hook: `sched_process_fork(struct task_struct *parent, struct task_struct *child)`, BTF since 5.5.
 //! It runs before the child does: the child has its tag before its first instruction. Threads are no
 //! processes and leave at once. A child that `CLONE_INTO_CGROUP` puts into a watched control group is
-//! watched whoever its parent is. Cost: two reads and a hash look-up for an unwatched fork.
+//! watched whoever its parent is; one that it puts outside of them stays watched, and its leaving is
+//! reported, without a path. Cost: two reads and a hash look-up for an unwatched fork.
 
 use aya_ebpf::macros::btf_tracepoint;
 use aya_ebpf::programs::BtfTracePointContext;
-use detector_common::wire::{Fork, Kind, Tag};
+use detector_common::wire::{Cgroup, Fork, Kind, Tag, flag};
 
 use crate::kernel::Task;
 use crate::output::{self, Lane};
@@ -30,8 +31,10 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
         },
     };
     let start = child.start();
-    scope::put_tag(pid, Tag { start, agent, left });
     let actor = Actor { agent, ..scope::anyone() };
+    let born_in = child.cgroup();
+    let leaves = left == 0 && born_in != actor.cgroup && scope::agent_of(born_in).is_none();
+    scope::put_tag(pid, Tag { start, agent, left: left | u32::from(leaves) });
     output::emit(
         Lane::UrgentLazy,
         Kind::Fork,
@@ -39,5 +42,9 @@ pub fn fork(ctx: BtfTracePointContext) -> i32 {
         0,
         Fork { child_start: start, child_pid: pid, pad: 0 },
     );
+    if leaves {
+        let moved = Cgroup { id: born_in, moved_start: start, moved_pid: pid, ..Cgroup::default() };
+        output::emit(Lane::Urgent, Kind::CgroupMove, &actor, flag::LEFT, moved);
+    }
     0
 }

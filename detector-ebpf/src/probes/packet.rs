@@ -261,13 +261,15 @@ fn is_noise<const WAY: usize>(state: &mut State, len: u32) -> bool {
     len == limits::NOISE_ACT_TWO && state.noise == 1
 }
 
-/// Walks the automaton over the segment, a chunk at a time. A global function, which the verifier checks once and
+/// Walks the automaton over the segment, a chunk at a time; and the strings of canaries, where there are any.
+/// A string that is split between two segments is found only where a mark has the first one handed over. A global function, which the verifier checks once and
 /// not at the end of each way that leads here; exported, or it would be none.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn payload_walk(skb: *mut __sk_buff, from: u32, at: u32, total: u32) -> u32 {
     let packet = Packet(skb);
     let mut state = from;
+    let mut string = automaton::strings();
     let mut done = 0;
     while done < limits::LOOKED_AT {
         if done >= total {
@@ -279,7 +281,15 @@ pub extern "C" fn payload_walk(skb: *mut __sk_buff, from: u32, at: u32, total: u
             return u32::from(limits::AUTOMATON_DEAD);
         }
         state = automaton::walk(state, &chunk, len);
-        if state == u32::from(limits::AUTOMATON_DEAD) || state >= u32::from(limits::AUTOMATON_ACCEPT) {
+        if state >= u32::from(limits::AUTOMATON_ACCEPT) {
+            break;
+        }
+        if string != 0 {
+            string = automaton::walk_strings(string, &chunk, len);
+            if string == u32::from(limits::STRINGS_FOUND) {
+                return u32::from(limits::AUTOMATON_STRING);
+            }
+        } else if state == u32::from(limits::AUTOMATON_DEAD) {
             break;
         }
         done += CHUNK as u32;

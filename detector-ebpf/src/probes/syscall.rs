@@ -11,10 +11,12 @@ use aya_ebpf::maps::Array;
 use aya_ebpf::programs::BtfTracePointContext;
 use detector_common::wire::{Kind, OperationCode};
 
-use super::file;
+use super::{canary, file, unix};
 use crate::kernel::{self, Task};
 use crate::output::{self, Lane};
 use crate::scope;
+
+mod asked;
 
 /// What no better tier serves, filled by the loader: bits of [`Kind::bit`] and of operations.
 #[map]
@@ -26,6 +28,8 @@ pub mod number {
     pub const OPEN: u64 = 2;
     /// mmap(address, length, protection, flags, fd, offset)
     pub const MMAP: u64 = 9;
+    /// connect(fd, address, length)
+    pub const CONNECT: u64 = 42;
     /// truncate(path, length)
     pub const TRUNCATE: u64 = 76;
     /// ftruncate(fd, length)
@@ -111,18 +115,26 @@ impl Arguments {
 pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let args = Arguments(ctx.arg::<*const u8>(0));
     let number = args.number();
+    let result: i64 = ctx.arg(1);
     if number != number::OPENAT && !is_served(number) {
+        if asked::is_served(number)
+            && is_asked_for(Kind::Operation.bit())
+            && asked::matters(number, result, args)
+        {
+            asked::report(number, result, args);
+        }
         return 0;
     }
-    let result: i64 = ctx.arg(1);
-    if result < 0 || is_read_only(number, args) || !is_wanted(number) {
+    let is_dull = is_read_only(number, args) && (number == number::MMAP || !canary::exist());
+    if result < 0 || is_dull || !is_wanted(number) {
         return 0;
     }
     let Some(actor) = scope::watched() else { return 0 };
     match number {
         number::OPEN | number::CREAT | number::OPENAT | number::OPENAT2 | number::OPEN_BY_HANDLE_AT => {
             let opened = Task::current().file(result as u32);
-            let open = opened.open();
+            let open = opened.open().asked(open_flags(number, args));
+            canary::opened(&actor, opened);
             if open.is_change() {
                 file::opened(&actor, opened, open, 0);
             }
@@ -169,6 +181,7 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
         }
         number::SYMLINK => file::symlinked(&actor, args.get(0), (AT_FDCWD, args.get(1))),
         number::SYMLINKAT => file::symlinked(&actor, args.get(0), (args.get(1), args.get(2))),
+        number::CONNECT => unix::connected(&actor, args.get(0) as u32),
         number::SETSID => output::emit(Lane::UrgentLazy, Kind::Setsid, &actor, 0, [0_u64; 0]),
         _ => {}
     }
@@ -185,6 +198,7 @@ fn is_served(number: u64) -> bool {
             | number::SETXATTR
             | number::LSETXATTR
             | number::FSETXATTR
+            | number::CONNECT
             | number::TRUNCATE
             | number::FTRUNCATE
             | number::RENAME
@@ -223,8 +237,15 @@ fn is_wanted(number: u64) -> bool {
         number::LINK | number::LINKAT => Kind::FileLink.bit(),
         number::SYMLINK | number::SYMLINKAT => Kind::FileSymlink.bit(),
         number::SETXATTR | number::LSETXATTR | number::FSETXATTR => OperationCode::FileCapability.bit(),
+        number::CONNECT => Kind::Operation.bit(),
         _ => Kind::Setsid.bit(),
     };
+    is_asked_for(bit)
+}
+
+/// Whether no better tier serves an event.
+#[inline(always)]
+fn is_asked_for(bit: u64) -> bool {
     FALLBACK.get(0).is_some_and(|wanted| *wanted & bit != 0)
 }
 
@@ -232,13 +253,21 @@ fn is_wanted(number: u64) -> bool {
 /// registers before anything is read.
 #[inline(always)]
 fn is_read_only(number: u64, args: Arguments) -> bool {
-    let flags = match number {
+    match number {
+        number::OPENAT | number::OPEN_BY_HANDLE_AT | number::OPEN => open_flags(number, args) & WRITES == 0,
+        number::MMAP => args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0,
+        _ => false,
+    }
+}
+
+/// What O_* flags an open asked for; those of openat2 stand in user memory.
+#[inline(always)]
+fn open_flags(number: u64, args: Arguments) -> u64 {
+    match number {
         number::OPENAT | number::OPEN_BY_HANDLE_AT => args.get(2),
         number::OPEN => args.get(1),
-        number::MMAP => {
-            return args.get(2) & file::PROT_EXEC == 0 || args.get(3) & MAP_ANONYMOUS != 0;
-        }
-        _ => return false,
-    };
-    flags & WRITES == 0
+        number::OPENAT2 => kernel::read_user(args.get(2)),
+        // creat
+        _ => 0o1101,
+    }
 }

@@ -3,6 +3,7 @@
 use ulid::Ulid;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::changed::gist;
 use super::escape::{clip, cut};
 use super::evidence::{evidence, sentence};
 use super::{AgentRef, Alert, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
@@ -106,14 +107,15 @@ fn id(rule: &str, process: ProcessId, time: Nanos, sequence: u64) -> String {
 /// The rule's own sentence, or title and evidence.
 fn summary(finding: &Finding, subject: &Subject<'_>) -> String {
     if finding.rule.summary.is_some() {
-        return clip(&finding.summary, SUMMARY_MOST);
+        let change = subject.change.and_then(gist).map(|gist| format!("; {gist}")).unwrap_or_default();
+        return clip(&format!("{}{change}", finding.summary), SUMMARY_MOST);
     }
     let by = subject.agent_name.map(|name| format!(" by agent {}", clip(name, 100))).unwrap_or_default();
     format!("{}{by}: {}.", finding.rule.title, sentence(subject))
 }
 
 fn process_ref(id: ProcessId, subject: &Subject<'_>) -> ProcessRef {
-    let known = subject.table.get(id);
+    let known = subject.process(id);
     let exec = known.and_then(|process| process.exec.as_deref());
     let uid = match subject.what {
         What::Event(event) => event.uid,

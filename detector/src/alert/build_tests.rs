@@ -23,12 +23,15 @@ fn judge(exec: Exec) -> Alert {
     table.apply(&event);
     let subject = Subject {
         hostname: None,
+        actor: None,
+        change: None,
         what: What::Event(&event),
         table: &table,
         agent_name: Some("coder"),
         cgroup_path: Some("/agents/coder"),
         container: None,
         pod: None,
+        canaries: &crate::canary::Strings::default(),
     };
     let mut findings = Vec::new();
     sample::rules().judge(&subject, &mut findings);

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::Evidence;
 use super::escape::{clip, cut};
+use super::{Evidence, changed};
 use crate::event::{
     Direction, Event, EventKind, Exec, FileEvent, FileOp, Membership, Operation, OperationCode,
 };
@@ -35,6 +35,7 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
             .matched
             .iter()
             .map(|(name, value)| (name.clone(), bounded(value)))
+            .chain(subject.change.into_iter().flat_map(changed::fields))
             .chain(subject.hostname.map(|name| ("DestinationHostname".to_owned(), clip(name, MOST).into())))
             .collect(),
     }
@@ -43,7 +44,11 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
 /// What happened, who did it first.
 pub(super) fn sentence(subject: &Subject<'_>) -> String {
     match subject.what {
-        What::Event(event) => event_sentence(subject.table, event),
+        What::Event(event) => {
+            let who = who(subject.process(event.process), event.process.pid);
+            let change = subject.change.and_then(changed::sentence).unwrap_or_default();
+            format!("{}{change}", event_sentence(subject.table, event, &who))
+        }
         What::Observation(observation) => {
             let process = subject.table.get(observation.process);
             format!("{} {}", who(process, observation.process.pid), clip(&observation.text, MOST))
@@ -55,8 +60,7 @@ pub(super) fn sentence(subject: &Subject<'_>) -> String {
     }
 }
 
-fn event_sentence(table: &ProcessTable, event: &Event) -> String {
-    let who = who(table.get(event.process), event.process.pid);
+fn event_sentence(table: &ProcessTable, event: &Event, who: &str) -> String {
     match &event.kind {
         EventKind::Exec(exec) => format!("pid {} {}", event.process.pid, executed(exec)),
         EventKind::Fork(fork) => format!("{who} made process {}", fork.child.pid),
@@ -154,8 +158,16 @@ fn executed(exec: &Exec) -> String {
 }
 
 fn touched(file: &FileEvent) -> String {
-    let path = clip(&file.path, MOST);
+    let mut path = clip(&file.path, MOST);
+    if let Some(host) = file.host_path.as_deref().filter(|host| **host != *file.path) {
+        path = format!("{path} ({} on the host)", clip(host, MOST));
+    }
     let from = clip(file.from.as_deref().unwrap_or("?"), MOST);
+    let by_other_name =
+        matches!(file.op, FileOp::Open | FileOp::Truncate | FileOp::Chmod) && file.from.is_some();
+    if by_other_name {
+        path = format!("{path}, by its other name {from},");
+    }
     match file.op {
         FileOp::Open if file.created => format!("created {path}"),
         FileOp::Open => format!("opened {path} for writing"),
@@ -165,24 +177,50 @@ fn touched(file: &FileEvent) -> String {
         FileOp::Symlink => format!("made {path} a symbolic link to {from}"),
         FileOp::Unlink => format!("removed {path}"),
         FileOp::Chmod => format!("gave {path} the mode {:04o}", file.mode & 0o7777),
-        FileOp::Access => format!("opened {path}"),
+        FileOp::Access => match file.canary.as_deref() {
+            Some(name) => format!("opened the canary {}: {path}", clip(name, 100)),
+            None => format!("opened {path}"),
+        },
+        FileOp::Copy => format!("wrote {path}, which holds what the canary {from} holds"),
         FileOp::Map => format!("mapped {path} as code"),
     }
 }
 
 fn operated(table: &ProcessTable, operation: &Operation) -> String {
-    let Operation { code, target, number, path, source, detail } = operation;
-    let target = || target.map_or_else(|| "?".to_owned(), |id| who(table.get(id), id.pid));
+    let Operation {
+        code,
+        target,
+        number,
+        path,
+        source,
+        detail,
+        errno,
+        same_agent: _,
+        program_type,
+        mntns: _,
+    } = operation;
     let named = |text: &Option<Box<str>>| clip(text.as_deref().unwrap_or("?"), MOST);
-    match code {
+    let target = || match target {
+        Some(id) if table.get(*id).is_some() => who(table.get(*id), id.pid),
+        Some(id) => format!("{} (pid {})", named(detail), id.pid),
+        None => "another process".to_owned(),
+    };
+    let done = match code {
         OperationCode::Ptrace => format!("traces {} (request {number:#x})", target()),
         OperationCode::WriteMemory => format!("wrote into the memory of {}", target()),
         OperationCode::Signal => format!("sent signal {number} to {}", target()),
-        OperationCode::Bpf => format!("called bpf(2), command {number}"),
-        OperationCode::ModuleLoad => format!("loaded a kernel module: {}", named(detail)),
+        OperationCode::Bpf => match program_type {
+            Some(kind) => format!("loaded the eBPF program {} of type {kind}", named(detail)),
+            None => format!("called bpf(2), command {number}"),
+        },
+        OperationCode::ModuleLoad => format!("loaded the kernel module {}", named(path)),
+        OperationCode::ModuleUnload => format!("removed the kernel module {}", named(detail)),
+        OperationCode::MoveCgroup => format!("moved {} to another control group", target()),
+        OperationCode::SetName => format!("calls itself {}", named(detail)),
         OperationCode::IoUring => "made an io_uring".to_owned(),
         OperationCode::Mount => {
-            format!("mounted {} ({}) at {}", named(source), named(detail), named(path))
+            let kind = detail.as_ref().map(|kind| format!(" ({})", clip(kind, MOST))).unwrap_or_default();
+            format!("mounted {}{kind} at {}", named(source), named(path))
         }
         OperationCode::Unmount => format!("unmounted {}", named(path)),
         OperationCode::Setns => format!("entered another namespace (flags {number:#x})"),
@@ -192,7 +230,9 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::ChangeRoot => format!("changed its root directory to {}", named(path)),
         OperationCode::FileCapability => format!("gave capabilities to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
-    }
+        OperationCode::UnixConnect => format!("connected to the socket {}", named(path)),
+    };
+    if *errno == 0 { done } else { format!("{done}, or would have: errno {errno}") }
 }
 
 /// `name (pid N)`, as far as known.
@@ -239,7 +279,7 @@ mod tests {
             touched(&FileEvent {
                 op,
                 path: "/a".into(),
-                from: Some("/b".into()),
+                from: matches!(op, FileOp::Rename | FileOp::Link | FileOp::Symlink).then(|| "/b".into()),
                 mode: 0o10_0755,
                 created,
                 ..FileEvent::default()
@@ -253,8 +293,17 @@ mod tests {
         assert_eq!(sentence(FileOp::Symlink, true), "made /a a symbolic link to /b");
         assert_eq!(sentence(FileOp::Unlink, false), "removed /a");
         assert_eq!(sentence(FileOp::Access, false), "opened /a");
+        assert_eq!(sentence(FileOp::Copy, false), "wrote /a, which holds what the canary /b holds");
         assert_eq!(sentence(FileOp::Map, false), "mapped /a as code");
         assert_eq!(sentence(FileOp::Chmod, false), "gave /a the mode 0755");
+        let other = FileEvent {
+            path: "/tmp/a".into(),
+            host_path: Some("/etc/a".into()),
+            from: Some("/b".into()),
+            ..FileEvent::default()
+        };
+        let expected = "opened /tmp/a (/etc/a on the host), by its other name /b, for writing";
+        assert_eq!(touched(&other), expected);
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl Cadence {
                 let sni = recognised.field("Sni").and_then(Value::as_str).filter(|name| !name.is_empty());
                 Content::Tls(sni.map(str::to_owned))
             }
-            // A miner behind a proxy: the handshake with the proxy says nothing of what follows.
-            Application::Socks => return,
+            // A miner behind a proxy: the handshake with the proxy says nothing of what follows; nor does a string.
+            Application::Socks | Application::Canary => return,
             // Stratum has a rule of its own that needs no cadence.
             Application::Tls
             | Application::Stratum

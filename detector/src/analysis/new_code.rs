@@ -142,6 +142,7 @@ impl NewCode {
                     | FileOp::Unlink
                     | FileOp::Chmod
                     | FileOp::Access
+                    | FileOp::Copy
                     | FileOp::Map => self.paths.get(&from).copied(),
                 };
                 if let Some(written) = written {
@@ -152,7 +153,7 @@ impl NewCode {
                 let Some(write) = self.paths.get(&path).copied() else { return };
                 self.tell(around, event, Kind::Library, &file.path, write, out);
             }
-            FileOp::Symlink | FileOp::Unlink | FileOp::Chmod | FileOp::Access => {}
+            FileOp::Symlink | FileOp::Unlink | FileOp::Chmod | FileOp::Access | FileOp::Copy => {}
         }
     }
 

@@ -106,6 +106,7 @@ impl Relay {
             | Application::Socks
             | Application::Noise
             | Application::Tunnel
+            | Application::Canary
             | Application::Shell => return,
         }
         let relay = self.relays.get(process).is_some_and(|known| !known.interpreter);

@@ -197,6 +197,7 @@ mod tests {
             before: before.map(Into::into),
             text: Ok(text.into()),
             size: text.len() as u64,
+            unfinished: false,
         };
         let mut out = Vec::new();
         file_text(around, &file, &mut out);

@@ -91,12 +91,12 @@ fn reload(args: &Args, remote: &Remote) {
         Ok((checked, rules))
     });
     match fresh {
-        Ok((Checked { patterns, .. }, rules)) => {
+        Ok((Checked { patterns, daemons, canaries, .. }, rules)) => {
             tracing::info!(
                 rules = rules.rules().len(),
-                "reloaded rules and agents; sinks and kernel settings count from the next start"
+                "reloaded rules, agents, expected daemons and canaries; sinks and kernel settings count from the next start"
             );
-            remote.send(Command::Reload(Box::new(rules), patterns));
+            remote.send(Command::Reload(Box::new(rules), patterns, daemons, canaries));
         }
         Err(error) => tracing::error!("reload failed, the old configuration stays: {error:#}"),
     }

@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::agent::{Agents, Pattern};
 use crate::config::{Checked, Config, Mode, TierConfig};
+use crate::content::Contents;
 use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
@@ -19,7 +20,7 @@ use crate::sinks::file::AlertFile;
 pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Checked> {
     Ok(match path {
         Some(path) => crate::config::load(path)?,
-        None => crate::config::parse("", Path::new("(default)"))?,
+        None => crate::config::default()?,
     })
 }
 
@@ -88,6 +89,8 @@ pub(super) fn engine(
     if checked.config.kernel.probe_log {
         settings.probe_log = ProbeLog::On;
     }
+    // Before the sensor: what files hold is read while programs are being verified.
+    let contents = Contents::start().context("starting the reader of files failed")?;
     let (sensor, rings) = Sensor::load(&settings)?;
     for state in sensor.states() {
         let Some(reason) = &state.refused else { continue };
@@ -104,7 +107,14 @@ pub(super) fn engine(
     for (event, reason) in sensor.unserved() {
         tracing::warn!(event, reason, "no tier can serve these events here; they are missing");
     }
-    Engine::new(sensor, rings, Agents::new(patterns), core).context("making the engine failed")
+    let files = checked.files();
+    contents.wait_until_ready();
+    let (mut engine, remote) = Engine::new(sensor, rings, Agents::new(patterns), core, contents, &files);
+    engine.expect_daemons(checked.daemons.clone());
+    if !checked.canaries.is_empty() {
+        engine.set_canaries(checked.canaries.clone());
+    }
+    Ok((engine, remote))
 }
 
 /// Starts the ring thread.

@@ -7,6 +7,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
 use std::task::Poll;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
@@ -15,7 +16,8 @@ use tokio::signal::unix::{Signal as Stream, SignalKind, signal as stream};
 
 use super::setup;
 use crate::alert::Level;
-use crate::event::{AgentId, CgroupId};
+use crate::alert::escape::clip;
+use crate::event::{AgentId, CgroupId, text};
 use crate::kernel::cgroup::Cgroups;
 use crate::runtime::deliver::{self, Delivered, Sink, Target};
 use crate::runtime::{Command, Core, Engine};
@@ -25,9 +27,20 @@ use crate::sinks::human::Colour;
 /// Control group below which each wrapped command gets its own.
 const PARENT: &str = "/detector.wrap";
 
+/// How long what a command leaves behind is watched: somewhat longer than a process must outlive its command
+/// to be told of.
+const STAYS: Duration = Duration::from_millis(2_200);
+
+/// How often it is looked at meanwhile.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Most characters of the command of a process that is left behind.
+const COMMAND_MOST: usize = 100;
+
 /// Run a command as an agent: in a control group of its own, watched from its first instruction
 ///
-/// Alerts are shown on standard error. Signals go to COMMAND, and its exit status becomes ours: 128
+/// Alerts are shown on standard error. Where COMMAND leaves processes behind, the watch goes on for two more
+/// seconds, until it is known which of them stay; they are named, and live on without it. Signals go to COMMAND, and its exit status becomes ours: 128
 /// plus the signal, where a signal ended it; 127 where COMMAND is not found, 126 where it cannot be run.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -96,10 +109,14 @@ pub(super) async fn session(
     let place = Place::create(&cgroups, name)?;
     engine.seed(std::process::id(), AgentId::NONE, CgroupId(0));
     engine.watch(name, place.id, &place.path)?;
-    let signals = Signals::listen()?;
+    let mut signals = Signals::listen()?;
     let thread = setup::start(engine)?;
     let outcome = match start(command, &place.directory) {
-        Ok(child) => follow(child, signals).await,
+        Ok(child) => {
+            let status = follow(child, &mut signals).await;
+            settle(&cgroups, &place.path, &mut signals).await;
+            status
+        }
         Err(error) => Err(error),
     };
     remote.send(Command::Stop);
@@ -139,7 +156,7 @@ impl Place {
     fn leave(self) {
         let left = pids(&self.cgroups, &self.path);
         if !left.is_empty() {
-            let pids: Vec<String> = left.iter().map(u32::to_string).collect();
+            let pids: Vec<String> = left.iter().map(|pid| named(*pid)).collect();
             eprintln!(
                 "detector: {} still running, no longer watched, in {}: pid {}",
                 if left.len() == 1 {
@@ -158,6 +175,14 @@ impl Place {
         // Another wrap may still use the parent.
         let _ = std::fs::remove_dir(self.cgroups.directory(PARENT));
     }
+}
+
+/// `5 (sleep 60)`; the pid alone where the process has just ended.
+fn named(pid: u32) -> String {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = text(&line).replace('\0', " ");
+    let words = words.trim_end();
+    if words.is_empty() { pid.to_string() } else { format!("{pid} ({})", clip(words, COMMAND_MOST)) }
 }
 
 /// Removes the groups of wraps that are over, where a daemon that was left behind has ended since.
@@ -249,7 +274,7 @@ fn ignored() -> u64 {
 
 /// Waits for the command, handing signals on. What a terminal sends (Ctrl-C, Ctrl-\) reaches the command
 /// by itself, since it shares our process group.
-async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitStatus> {
+async fn follow(mut child: Child, signals: &mut Signals) -> anyhow::Result<ExitStatus> {
     let from_terminal = std::io::stdin().is_terminal();
     loop {
         tokio::select! {
@@ -264,6 +289,18 @@ async fn follow(mut child: Child, mut signals: Signals) -> anyhow::Result<ExitSt
                     let _ = kill_process(pid, signal);
                 }
             }
+        }
+    }
+}
+
+/// Keeps watching what the command left behind until that has ended, or has stayed for so long that it is
+/// told of. A signal ends the wait.
+async fn settle(cgroups: &Cgroups, path: &str, signals: &mut Signals) {
+    let over = tokio::time::Instant::now() + STAYS;
+    while !pids(cgroups, path).is_empty() && tokio::time::Instant::now() < over {
+        tokio::select! {
+            () = tokio::time::sleep(LOOK) => {}
+            _ = signals.next() => return,
         }
     }
 }

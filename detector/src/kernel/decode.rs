@@ -12,13 +12,19 @@ use lru::LruCache;
 use crate::event::{
     AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec, Exit,
     FileEvent, FileOp, Flow, FlowResult, FlowStats, Fork, Membership, Nanos, NetnsId, Operation,
-    OperationCode, Payload, ProcessId, Protocol, StdioSocket, Ticks, Written, text,
+    OperationCode, Payload, ProcessId, Protocol, StdioSocket, Ticks, Trust, Written, text,
 };
 
+mod file;
+mod mounts;
 mod path;
 mod secret;
+mod trust;
+mod twins;
 
-pub use path::Resolver;
+use mounts::Mounts;
+use path::{Name, Resolver, Who};
+use twins::Twins;
 
 /// Most execs whose chunks wait for their record.
 const PENDING: usize = 1024;
@@ -26,6 +32,8 @@ const PENDING: usize = 1024;
 const LISTENERS: NonZeroUsize = NonZeroUsize::new(4_096).unwrap();
 /// Most sockets whose owner is remembered.
 const SOCKETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
+/// Most processes whose parent is remembered.
+const PARENTS: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 const AF_INET6: u16 = 10;
 
 /// Puts records together to events.
@@ -35,7 +43,13 @@ pub struct Decoder {
     pending: HashMap<(u32, u64), Chunks>,
     sockets: LruCache<u64, Asked>,
     listeners: LruCache<(AgentId, Protocol, u16), Asked>,
+    /// Parents by process id: whom to ask about a process that is gone.
+    parents: LruCache<u32, u32>,
     resolver: Resolver,
+    mounts: Mounts,
+    twins: Twins,
+    /// What the last record means beside its own event.
+    more: Vec<FileEvent>,
     malformed: u64,
 }
 
@@ -63,7 +77,11 @@ impl Decoder {
             pending: HashMap::new(),
             sockets: LruCache::new(SOCKETS),
             listeners: LruCache::new(LISTENERS),
+            parents: LruCache::new(PARENTS),
             resolver: Resolver::default(),
+            mounts: Mounts::new(),
+            twins: Twins::new(),
+            more: Vec::new(),
             malformed: 0,
         }
     }
@@ -78,8 +96,24 @@ impl Decoder {
         self.malformed
     }
 
-    /// The event of one record; `None` for a part of one, and for bytes that are none.
+    /// Learns of files of the system that have several names already.
+    pub fn look_for_links(&mut self) {
+        self.twins.look();
+    }
+
+    /// The events of one record: mostly one, several where a file was touched under more names than the one
+    /// that was used; none for a part of one, and for bytes that are no record.
+    pub fn decode_all(&mut self, bytes: &[u8], received: Nanos, out: &mut Vec<Event>) {
+        let Some(event) = self.decode(bytes, received) else { return };
+        let more = self.more.drain(..).map(|file| Event { kind: EventKind::File(file), ..event.clone() });
+        let more: Vec<Event> = more.collect();
+        out.push(event);
+        out.extend(more);
+    }
+
+    /// The event that a record itself is; `None` for a part of one, and for bytes that are none.
     pub fn decode(&mut self, bytes: &[u8], received: Nanos) -> Option<Event> {
+        self.more.clear();
         let event = self.record(bytes, received);
         if let Err(Malformed) = event {
             self.malformed += 1;
@@ -90,6 +124,7 @@ impl Decoder {
     /// A batch of records is over: what was remembered for its length is forgotten.
     pub fn end_of_batch(&mut self) {
         self.resolver.forget();
+        self.mounts.forget();
     }
 
     fn record(&mut self, bytes: &[u8], received: Nanos) -> Result<Option<Event>, Malformed> {
@@ -103,6 +138,7 @@ impl Decoder {
             }
             Kind::Fork => {
                 let (fork, _) = take::<wire::Fork>(rest)?;
+                self.parents.put(fork.child_pid, header.pid);
                 EventKind::Fork(Fork { child: process(fork.child_pid, fork.child_start) })
             }
             Kind::Exit => {
@@ -204,7 +240,8 @@ impl Decoder {
         let argv = joined(argv, &chunks.argv);
         let env = joined(env, &chunks.env);
         let has = |bit: u16| header.flags & bit != 0;
-        Ok(EventKind::Exec(Arc::new(Exec {
+        self.parents.put(header.pid, exec.ppid);
+        let mut exec = Exec {
             exe: path::walked(exe, has(flag::PATH_TRUNCATED)),
             inode: exec.inode,
             dev: exec.dev,
@@ -222,7 +259,10 @@ impl Decoder {
             path_truncated: has(flag::PATH_TRUNCATED) || has(flag::CWD_TRUNCATED),
             stdio: stdio_sockets(stdio),
             written: self.written(exec.written),
-        })))
+            trust: Trust::None,
+        };
+        exec.trust = trust::of(&exec, &mut self.mounts);
+        Ok(EventKind::Exec(Arc::new(exec)))
     }
 
     fn chunk(&mut self, header: &Header, rest: &[u8]) -> Result<(), Malformed> {
@@ -249,79 +289,54 @@ impl Decoder {
         Ok(())
     }
 
-    fn file(&mut self, header: &Header, op: FileOp, rest: &[u8]) -> Result<EventKind, Malformed> {
-        let (file, rest) = take::<wire::File>(rest)?;
-        let [first, second, third, fourth] = file.lens;
-        let (directory, rest) = part(rest, first)?;
-        let (name, rest) = part(rest, second)?;
-        let (new_directory, rest) = part(rest, third)?;
-        let (new_name, _) = part(rest, fourth)?;
-        let truncated = header.flags & flag::PATH_TRUNCATED != 0;
-        let from_string = header.flags & flag::PATH_FROM_STRING != 0;
-        // Without a caller's string, a path is one walk and has no name behind it.
-        let place = |resolver: &mut Resolver, directory: &[u8], name: &[u8]| {
-            let directory = path::walked(directory, truncated);
-            if from_string { resolver.resolve(header.pid, &directory, &string(name)) } else { directory }
-        };
-        let (path, from) = match op {
-            FileOp::Open
-            | FileOp::Truncate
-            | FileOp::Chmod
-            | FileOp::Unlink
-            | FileOp::Access
-            | FileOp::Map => (place(&mut self.resolver, directory, name), None),
-            FileOp::Rename | FileOp::Link => {
-                let from = place(&mut self.resolver, directory, name);
-                (place(&mut self.resolver, new_directory, new_name), Some(from))
-            }
-            FileOp::Symlink => (place(&mut self.resolver, directory, name), Some(string(new_name))),
-        };
-        // A setgid bit means one thing on a program and another on a directory.
-        let mode = if op == FileOp::Chmod && from_string && file.mode & 0o6000 != 0 {
-            file.mode | path::kind(header.pid, &path)
-        } else {
-            file.mode
-        };
-        Ok(EventKind::File(FileEvent {
-            op,
-            path,
-            from,
-            host_path: None,
-            inode: file.inode,
-            dev: file.dev,
-            mode,
-            nlink: file.nlink,
-            mntns: file.mntns,
-            magic: file.magic,
-            created: header.flags & flag::CREATED != 0,
-            path_from_string: from_string,
-            path_truncated: truncated,
-            received: header.flags & flag::RECEIVED != 0,
-            canary: None,
-        }))
-    }
-
     fn operation(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
         let (operation, rest) = take::<wire::Operation>(rest)?;
-        let wire::Operation { target_start, number, target_pid, code, lens } = operation;
+        let wire::Operation {
+            target_start,
+            number,
+            target_pid,
+            code,
+            lens,
+            errno,
+            program_type,
+            mntns,
+            pad: _,
+        } = operation;
         let [directory_len, name_len, source_len, detail_len] = lens;
         let (directory, rest) = part(rest, directory_len)?;
         let (name, rest) = part(rest, name_len)?;
         let (source, rest) = part(rest, source_len)?;
         let (detail, _) = part(rest, detail_len)?;
         let walked = path::walked(directory, header.flags & flag::PATH_TRUNCATED != 0);
+        let code = operation_code(code).ok_or(Malformed)?;
         let path = match (directory.is_empty(), name.is_empty()) {
+            // The name is the other end's, in whose mounts it has its meaning.
+            (_, false) if code == OperationCode::UnixConnect => Some(string(name)),
             (true, true) => None,
             (false, true) => Some(walked),
-            (_, false) => Some(self.resolver.resolve(header.pid, &walked, &string(name))),
+            (_, false) => {
+                let truncated = header.flags & flag::PATH_TRUNCATED != 0;
+                let text = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                // Whatever an absolute name was given beside, it does not count.
+                let directory = if text.starts_with(b"/") { &[][..] } else { directory };
+                let name = Name { directory, truncated, text, follow: true };
+                let Self { resolver, mounts, parents, .. } = self;
+                let parent = |pid: u32| parents.peek(&pid).copied();
+                let who = Who { pid: header.pid, mntns };
+                Some(resolver.resolve(who, name, mounts, &parent).path)
+            }
         };
         Ok(EventKind::Operation(Box::new(Operation {
-            code: operation_code(code).ok_or(Malformed)?,
+            code,
+            errno,
+            program_type: (program_type != 0).then_some(program_type),
+            mntns,
+            same_agent: header.flags & flag::SAME_AGENT != 0,
             target: (target_pid != 0).then(|| process(target_pid, target_start)),
             number,
             path,
             source: (!source.is_empty()).then(|| string(source)),
-            detail: (!detail.is_empty()).then(|| string(detail)),
+            detail: (!detail.is_empty()).then(|| string(detail)).filter(|detail| !detail.is_empty()),
         })))
     }
 
@@ -337,7 +352,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 15] = [
+    const CODES: [(Wire, OperationCode); 19] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -352,7 +367,11 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::ChangeRoot, OperationCode::ChangeRoot),
         (Wire::Kexec, OperationCode::Kexec),
         (Wire::Unmount, OperationCode::Unmount),
+        (Wire::SetName, OperationCode::SetName),
+        (Wire::ModuleUnload, OperationCode::ModuleUnload),
+        (Wire::MoveCgroup, OperationCode::MoveCgroup),
         (Wire::FileCapability, OperationCode::FileCapability),
+        (Wire::UnixConnect, OperationCode::UnixConnect),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

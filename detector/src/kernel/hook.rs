@@ -207,10 +207,12 @@ const FILE: &[&str] = &[
     "file_inode",
     "task_fs",
     "fs_pwd",
+    "fs_root",
     "path_dentry",
     "path_mnt",
     "dentry_parent",
     "dentry_name",
+    "dentry_sb",
     "dentry_inode",
     "area_file",
     "vfsmount_root",
@@ -225,6 +227,19 @@ const FILE: &[&str] = &[
     "sb_magic",
     "fs_root",
     "vfsmount_sb",
+    "task_nsproxy",
+    "nsproxy_mnt",
+    "mntns_inum",
+    "task_comm",
+    "fs_root",
+    "inode_rdev",
+];
+const SIGNAL: &[&str] = &[
+    "task_tgid",
+    "task_group_leader",
+    "task_start",
+    "task_comm",
+    "siginfo_code",
     "task_nsproxy",
     "nsproxy_mnt",
     "mntns_inum",
@@ -256,6 +271,9 @@ pub mod event {
     /// A new session.
     pub const SETSID: &str = "setsid";
 
+    /// Something was done to another process or to the kernel.
+    pub const OPERATION: &str = "operation (on processes and the kernel)";
+
     /// What the syscall tier is asked for by each; those that it does not know are not here.
     pub const FALLBACK: &[(&str, u64)] = &[
         (OPEN, Kind::FileOpen.bit()),
@@ -268,6 +286,7 @@ pub mod event {
         (MAP, Kind::ImageLoad.bit()),
         (CAPABILITY, OperationCode::FileCapability.bit()),
         (SETSID, Kind::Setsid.bit()),
+        (OPERATION, Kind::Operation.bit()),
     ];
 }
 
@@ -473,6 +492,17 @@ const HOOKS: &[Hook] = &[
         tier: None,
     },
     Hook {
+        program: "signal",
+        attach: Attach::BtfTracepoint("signal_generate"),
+        when: When::Agents,
+        serves: &["operation (signals to others)"],
+        needs: SIGNAL,
+        pieces: &[],
+        blind: &["signals that fcntl(F_SETSIG) has the kernel send"],
+        vital: Vital::No,
+        tier: None,
+    },
+    Hook {
         program: "syscall",
         attach: Attach::BtfTracepoint("sys_exit"),
         when: When::Agents,
@@ -487,6 +517,7 @@ const HOOKS: &[Hook] = &[
             event::MAP,
             event::CAPABILITY,
             event::SETSID,
+            event::OPERATION,
         ],
         needs: FILE,
         pieces: &[],

@@ -2,11 +2,13 @@
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use procfs::process::Process as ProcProcess;
 
-use crate::event::{AgentId, CgroupId, Exec, Nanos, ProcessId, Ticks, text};
+use super::cgroup::Cgroups;
+use crate::event::{AgentId, CgroupId, Exec, Nanos, Own, ProcessId, Ticks, text};
 use crate::process::Process;
 
 /// Deepest chain of parents that is followed.
@@ -63,6 +65,30 @@ pub fn read_with_ancestors(pid: u32, agent: AgentId, cgroup: CgroupId, now: Nano
     }
     chain.reverse();
     chain
+}
+
+/// This process: what the core calls the detector. `files` are those that belong to it beside its executable.
+pub fn own(cgroups: &Cgroups, files: &[PathBuf]) -> Own {
+    let pid = std::process::id();
+    let exe = std::fs::read_link("/proc/self/exe").ok();
+    let files = exe.into_iter().chain(files.iter().filter_map(|file| file.canonicalize().ok()));
+    let group = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let group = group.lines().find_map(|line| line.strip_prefix("0::")).filter(|path| *path != "/");
+    Own {
+        process: identity(pid).unwrap_or_default(),
+        mntns: std::fs::metadata("/proc/self/ns/mnt")
+            .ok()
+            .and_then(|file| file.ino().try_into().ok())
+            .unwrap_or(0),
+        cgroup: group.map(|path| text(cgroups.directory(path).as_os_str().as_bytes())),
+        files: files.map(|file| text(file.as_os_str().as_bytes())).collect(),
+    }
+}
+
+/// Path below the cgroup2 mount of the control group that a process is in.
+pub fn cgroup(pid: u32) -> Option<Box<str>> {
+    let lines = std::fs::read(format!("/proc/{pid}/cgroup")).ok()?;
+    lines.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"0::")).map(text)
 }
 
 /// Identity of a running process.

@@ -89,6 +89,6 @@ impl Rings {
 fn collect(ring: &mut RingBuf<MapData>, batch: &mut Vec<Event>, decoder: &mut Decoder, received: Nanos) {
     for _ in 0..Rings::BATCH {
         let Some(record) = ring.next() else { return };
-        batch.extend(decoder.decode(&record, received));
+        decoder.decode_all(&record, received, batch);
     }
 }

@@ -1,6 +1,6 @@
 //! The loaded kernel half: programs attached, agents watched, maps at hand.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use aya_log::EbpfLogger;
 use detector_common::limits;
 use detector_common::offsets::Offsets;
-use detector_common::wire::{Kind, LossKey, Tag, Want};
+use detector_common::wire::{InodeKey, Kind, LossKey, Tag, Want};
 
 use super::cgroup::{Cgroups, Group};
 use super::hook::{self, Attach, Hook, Tier, When};
@@ -19,7 +19,7 @@ use super::tier::{self, Choice, HookState};
 use super::{KernelError, btf};
 use crate::agent::Agent;
 use crate::event::{AgentId, CgroupId, ProcessId};
-use crate::network::automaton::{self, Automaton};
+use crate::network::automaton::{self, Automaton, StringTable};
 use crate::network::protocol;
 
 /// The object that `build.rs` made.
@@ -29,6 +29,8 @@ pub const LEAST_RING: u32 = 64 << 10;
 
 /// Rows of the automaton's table.
 const STATES: usize = limits::AUTOMATON_STATES as usize;
+/// The automaton's table as the kernel half keeps it.
+type Table = [[u16; 256]; STATES];
 
 /// How the kernel half is loaded.
 #[derive(Clone, Debug)]
@@ -64,6 +66,11 @@ pub struct Sensor {
     nurseries: EbpfHashMap<MapData, u64, u32>,
     lost: EbpfHashMap<MapData, LossKey, u64>,
     lost_before: BTreeMap<(u32, u32), u64>,
+    canaries: EbpfHashMap<MapData, InodeKey, u32>,
+    canary_count: Array<MapData, u32>,
+    /// What the kernel half knows for canaries: inode and device.
+    canaries_known: BTreeSet<(u64, u32)>,
+    strings: Array<MapData, Table>,
     cgroups: Cgroups,
     choice: Choice,
     watched: BTreeMap<AgentId, Watched>,
@@ -136,6 +143,10 @@ impl Sensor {
             nurseries: hash(&mut ebpf, "NURSERIES")?,
             lost: hash(&mut ebpf, "LOST")?,
             lost_before: BTreeMap::new(),
+            canaries: hash(&mut ebpf, "CANARIES")?,
+            canary_count: array(&mut ebpf, "CANARY_COUNT")?,
+            canaries_known: BTreeSet::new(),
+            strings: array(&mut ebpf, "STRINGS")?,
             ebpf,
             cgroups,
             choice,
@@ -269,6 +280,56 @@ impl Sensor {
         }
     }
 
+    /// Reports each open of this file from now on.
+    ///
+    /// # Errors
+    /// The map is full.
+    pub fn add_canary(&mut self, file: InodeKey) -> Result<(), KernelError> {
+        self.canaries
+            .insert(file, 1, 0)
+            .map_err(|source| KernelError::Map { name: "CANARIES", source: Box::new(source) })?;
+        self.canaries_known.insert((file.inode, file.dev));
+        self.count_canaries()
+    }
+
+    /// Reports opens of this file no longer.
+    ///
+    /// # Errors
+    /// The count cannot be written.
+    pub fn remove_canary(&mut self, file: InodeKey) -> Result<(), KernelError> {
+        if self.canaries_known.remove(&(file.inode, file.dev)) {
+            let _ = self.canaries.remove(&file);
+        }
+        self.count_canaries()
+    }
+
+    /// While the count is 0, the kernel half looks at no open for reading.
+    fn count_canaries(&mut self) -> Result<(), KernelError> {
+        let count = u32::try_from(self.canaries_known.len()).unwrap_or(u32::MAX);
+        self.canary_count
+            .set(0, count, 0)
+            .map_err(|source| KernelError::Map { name: "CANARY_COUNT", source: Box::new(source) })
+    }
+
+    /// Hands over segments with these strings among their first bytes from now on, as many of them as there
+    /// is room for; gives how many that is.
+    ///
+    /// # Errors
+    /// The table cannot be written.
+    pub fn look_for(&mut self, strings: &[&[u8]]) -> Result<usize, KernelError> {
+        let StringTable { table, strings } =
+            StringTable::new(strings).map_err(|source| KernelError::Automaton(Box::new(source)))?;
+        let mut cells = Box::new([[0_u16; 256]; STATES]);
+        for (cell, next) in cells.as_flattened_mut().iter_mut().zip(table) {
+            *cell = next;
+        }
+        // Each segment is walked from the start, so that no walk meets two tables but one of this moment.
+        self.strings
+            .set(0, cells, 0)
+            .map_err(|source| KernelError::Map { name: "STRINGS", source: Box::new(source) })?;
+        Ok(strings)
+    }
+
     /// Records lost since the last call, by agent and kind.
     pub fn take_lost(&mut self) -> Vec<(AgentId, Kind, u64)> {
         let mut news = Vec::new();
@@ -374,6 +435,11 @@ fn hash<K: aya::Pod, V: aya::Pod>(
         .map_err(|source| KernelError::Map { name, source: Box::new(source) })
 }
 
+fn array<V: aya::Pod>(ebpf: &mut Ebpf, name: &'static str) -> Result<Array<MapData, V>, KernelError> {
+    Array::try_from(take_map(ebpf, name)?)
+        .map_err(|source| KernelError::Map { name, source: Box::new(source) })
+}
+
 fn ring(ebpf: &mut Ebpf, name: &'static str) -> Result<RingBuf<MapData>, KernelError> {
     RingBuf::try_from(take_map(ebpf, name)?)
         .map_err(|source| KernelError::Map { name, source: Box::new(source) })
@@ -391,12 +457,13 @@ fn teach(ebpf: &mut Ebpf, automaton: &Automaton) -> Result<(), KernelError> {
     for (state, row) in (0..).zip(cells.iter_mut()).skip(usize::from(limits::AUTOMATON_ACCEPT)) {
         row.fill(state);
     }
-    let map = take_map(ebpf, "AUTOMATON")?;
-    let mut map = Array::<_, [[u16; 256]; STATES]>::try_from(map).map_err(refused("AUTOMATON"))?;
+    let mut map: Array<MapData, Table> = array(ebpf, "AUTOMATON")?;
     map.set(0, cells, 0).map_err(refused("AUTOMATON"))?;
-    let mut wants = Array::<_, Want>::try_from(take_map(ebpf, "WANTS")?).map_err(refused("WANTS"))?;
-    for (at, mark) in (0..).zip(marks) {
-        let protocol::Want { bytes, again, urgent, length_at } = mark.want;
+    let mut wants: Array<MapData, Want> = array(ebpf, "WANTS")?;
+    let of_strings = (u32::from(limits::AUTOMATON_STRING - limits::AUTOMATON_ACCEPT), automaton::STRING_WANT);
+    let of_marks = (0..).zip(marks.iter().map(|mark| mark.want));
+    for (at, want) in of_marks.chain([of_strings]) {
+        let protocol::Want { bytes, again, urgent, length_at } = want;
         let length_at = length_at.map_or(0, |at| u32::from(at) + 1);
         let want = Want { bytes: bytes.into(), again: again.into(), urgent: urgent.into(), length_at };
         wants.set(at, want, 0).map_err(refused("WANTS"))?;

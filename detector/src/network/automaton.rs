@@ -5,10 +5,11 @@
 
 use detector_common::limits::{
     AUTOMATON_ACCEPT, AUTOMATON_DEAD, AUTOMATON_START_TCP, AUTOMATON_START_UDP, AUTOMATON_STATES,
+    AUTOMATON_STRING, STRINGS_FOUND, STRINGS_START,
 };
 use thiserror::Error;
 
-use super::protocol::{Mark, PROTOCOLS, Protocol, Transport};
+use super::protocol::{Mark, PROTOCOLS, Protocol, Transport, Want};
 
 mod build;
 
@@ -22,8 +23,12 @@ pub const START_TCP: u16 = AUTOMATON_START_TCP;
 pub const START_UDP: u16 = AUTOMATON_START_UDP;
 /// State `ACCEPT + n` says that mark `n` matched; nothing leads out of it.
 pub const ACCEPT: u16 = AUTOMATON_ACCEPT;
-/// Most marks.
-pub const MARKS: usize = STATES - ACCEPT as usize;
+/// Most marks; one more number is that of the strings of canaries.
+pub const MARKS: usize = (AUTOMATON_STRING - ACCEPT) as usize;
+/// Bytes of a string that are looked for; userspace compares the whole.
+const PIECE: usize = 12;
+/// What userspace wants to see of a segment with a string of a canary.
+pub const STRING_WANT: Want = Want { bytes: 1024, again: 4, urgent: true, length_at: None };
 
 /// The table and the marks that its accepting states number.
 #[derive(Clone, Debug)]
@@ -117,6 +122,42 @@ pub fn compile_of(protocols: &[Protocol]) -> Result<Automaton, AutomatonError> {
     let udp = build::states(&marks, Transport::Udp)?;
     let (table, states) = build::table(&tcp, &udp)?;
     Ok(Automaton { table, marks: marks.into_iter().map(|(_, mark)| mark).collect(), states })
+}
+
+/// Strings of canaries as a table of their own, walked beside that of the marks.
+#[derive(Clone, Debug)]
+pub struct StringTable {
+    /// The next state, by `state << 8 | byte`, as in [`Automaton::table`]; the first cell is where to begin.
+    pub table: Vec<u16>,
+    /// How many of the strings that were given have room.
+    pub strings: usize,
+}
+
+impl StringTable {
+    /// A table for as many of these strings as there is room for, anywhere in a segment.
+    pub fn new(strings: &[&[u8]]) -> Result<Self, AutomatonError> {
+        // Each byte costs a state, two are taken.
+        let most = (usize::from(STRINGS_FOUND) - 2) / PIECE;
+        let strings = strings.get(..most).unwrap_or(strings);
+        let pieces: Vec<&[u8]> = strings.iter().map(|string| piece(string)).collect();
+        let states = build::strings(&pieces)?;
+        Ok(Self { table: build::string_table(&states)?, strings: strings.len() })
+    }
+
+    /// Whether one of the strings is among the bytes, as the kernel half sees it.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        let mut state = self.table.first().copied().unwrap_or(0);
+        for byte in bytes {
+            state = self.table.get(usize::from(state) << 8 | usize::from(*byte)).copied().unwrap_or(0);
+        }
+        state == STRINGS_FOUND
+    }
+}
+
+/// The middle of a string: its beginning is often that of others.
+fn piece(string: &[u8]) -> &[u8] {
+    let before = string.len().saturating_sub(PIECE) / 2;
+    string.get(before..(before + PIECE).min(string.len())).unwrap_or(string)
 }
 
 impl Automaton {

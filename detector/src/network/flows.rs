@@ -2,6 +2,7 @@
 
 use std::hash::{Hash as _, Hasher as _};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
 use lru::LruCache;
 use smallvec::SmallVec;
@@ -10,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::protocol::{self, Found, Prefix, Transport};
 use super::queries::Queries;
 use super::{Application, Names, Recognised, Role, handshake};
+use crate::canary::Strings;
 use crate::event::{Direction, Event, EventKind, Nanos, Payload, Protocol};
 use crate::wallet;
 
@@ -26,6 +28,7 @@ pub struct Network {
     flows: LruCache<u64, Flow>,
     queries: Queries,
     names: Names,
+    canaries: Arc<Strings>,
     evicted: u64,
 }
 
@@ -44,6 +47,7 @@ impl Default for Network {
             flows: LruCache::new(MOST_FLOWS),
             queries: Queries::default(),
             names: Names::default(),
+            canaries: Arc::default(),
             evicted: 0,
         }
     }
@@ -84,6 +88,11 @@ impl Network {
     /// Gives what waits, for the end of a run.
     pub fn finish(&mut self, out: &mut Vec<Recognised>) {
         self.queries.finish(out);
+    }
+
+    /// Looks for these strings in what is sent.
+    pub fn set_canaries(&mut self, canaries: Arc<Strings>) {
+        self.canaries = canaries;
     }
 
     /// Names of addresses.
@@ -132,6 +141,16 @@ impl Network {
                 out.push(recognised(event, payload, application, found));
             }
         }
+        let canaries = self.canaries.find(flow.sent_by(payload));
+        if !canaries.is_empty() {
+            let speaker = if payload.flow.initiated { Role::Client } else { Role::Server };
+            let found = Found { speaker, fields: vec![("Canary", canaries.into())] };
+            let hash = hash(Application::Canary, &found);
+            if flow.said.len() < MOST_SAID && !flow.said.contains(&hash) {
+                flow.said.push(hash);
+                out.push(recognised(event, payload, Application::Canary, found));
+            }
+        }
     }
 }
 
@@ -156,6 +175,11 @@ impl Flow {
         alone.or_else(|| parsed(own)).into_iter().chain(behind).collect()
     }
 
+    /// What the watched side sent, if this payload is of it.
+    fn sent_by(&self, payload: &Payload) -> Option<&[u8]> {
+        (payload.direction == Direction::Out).then_some(self.sent.as_slice())
+    }
+
     fn bytes(&self, direction: Direction) -> &[u8] {
         match direction {
             Direction::Out => &self.sent,
@@ -168,7 +192,12 @@ impl Flow {
 fn wallets(application: Application, bytes: &[u8], found: &mut Found) {
     match application {
         Application::Stratum | Application::Http | Application::Tunnel | Application::Shell => {}
-        Application::Ssh | Application::Tls | Application::Dns | Application::Socks | Application::Noise => {
+        Application::Ssh
+        | Application::Tls
+        | Application::Dns
+        | Application::Socks
+        | Application::Noise
+        | Application::Canary => {
             return;
         }
     }

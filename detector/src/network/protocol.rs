@@ -46,6 +46,8 @@ pub enum Application {
     Tunnel,
     /// An interactive shell in clear text: prompts and complaints of a shell without a terminal.
     Shell,
+    /// None of these: bytes that hold a string of a canary.
+    Canary,
 }
 
 impl Application {
@@ -61,6 +63,7 @@ impl Application {
             Self::Noise => "noise",
             Self::Tunnel => "tunnel",
             Self::Shell => "shell",
+            Self::Canary => "canary",
         }
     }
 }

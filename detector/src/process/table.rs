@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::slots::{Index, NIL, Queue, Slot, Slots};
 use super::{Process, Session};
 use crate::event::{
-    AgentId, CgroupId, CgroupMove, Event, EventKind, Exec, Fork, Membership, Nanos, ProcessId,
+    AgentId, CgroupId, CgroupMove, Event, EventKind, Exec, Fork, Membership, Nanos, Own, ProcessId,
 };
 
 /// Every process that matters, alive or remembered.
@@ -24,6 +24,7 @@ pub struct ProcessTable {
     limits: Limits,
     now: Nanos,
     evicted: u64,
+    own: Own,
 }
 
 /// How much a [`ProcessTable`] keeps.
@@ -65,7 +66,18 @@ impl ProcessTable {
             limits,
             now: Nanos(0),
             evicted: 0,
+            own: Own::default(),
         }
+    }
+
+    /// Says what the detector itself is.
+    pub fn set_own(&mut self, own: Own) {
+        self.own = own;
+    }
+
+    /// The detector itself; all of it unknown until it is said.
+    pub fn own(&self) -> &Own {
+        &self.own
     }
 
     /// The process with this identity.

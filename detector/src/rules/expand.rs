@@ -44,6 +44,7 @@ fn item_lists(item: &mut DetectionItem, lists: &HashMap<String, Vec<String>>, mi
     if !item.field.modifiers.contains(&Modifier::Expand) {
         return;
     }
+    let is_regex = item.field.modifiers.contains(&Modifier::Re);
     let mut values = Vec::new();
     let mut complete = true;
     for value in &item.values {
@@ -54,7 +55,10 @@ fn item_lists(item: &mut DetectionItem, lists: &HashMap<String, Vec<String>>, mi
             SigmaValue::Integer(_) | SigmaValue::Float(_) | SigmaValue::Bool(_) | SigmaValue::Null => None,
         };
         match name.map(|name| (name, lists.get(name))) {
-            Some((_, Some(list))) => values.extend(list.iter().map(|text| typed(text))),
+            Some((_, Some(list))) => values.extend(
+                list.iter()
+                    .map(|text| if is_regex { SigmaValue::from_raw_string(text) } else { typed(text) }),
+            ),
             Some((name, None)) => {
                 missing.push(name.to_owned());
                 complete = false;

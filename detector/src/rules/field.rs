@@ -57,10 +57,21 @@ const NETWORK: &[Category] =
     &[Category::NetworkConnection, Category::NetworkListen, Category::NetworkPayload, Category::DnsQuery];
 const FILE: &[Category] =
     &[Category::FileEvent, Category::FileChange, Category::FileDelete, Category::FileAccess];
+/// Categories about a file whose content may be read afterwards.
+const WRITTEN: &[Category] = &[Category::FileEvent];
 const EXEC: &[Category] = &[Category::ProcessCreation];
-const CANARY: &[Category] = &[Category::FileAccess];
+const CANARY: &[Category] = &[
+    Category::FileEvent,
+    Category::FileChange,
+    Category::FileDelete,
+    Category::FileAccess,
+    Category::NetworkPayload,
+];
+const ACCESS: &[Category] = &[Category::FileAccess];
 const IMAGE: &[Category] = &[Category::ImageLoad];
 const OPERATION: &[Category] = &[Category::Operation];
+const TOUCHING: &[Category] =
+    &[Category::Operation, Category::FileEvent, Category::FileChange, Category::FileDelete];
 const OBSERVATION: &[Category] = &[Category::Observation];
 /// What a parser found, and an analysis repeats.
 const SPOKEN: &[Category] = &[Category::NetworkPayload, Category::Observation];
@@ -122,7 +133,7 @@ fields! {
     DestinationDomains "DestinationDomains" CONNECTION "That name and every domain above it.";
     DestinationResolved "DestinationResolved" CONNECTION "Whether a DNS answer named the remote address; absent for addresses that are not public.";
 
-    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell.";
+    Application "Application" PAYLOAD "What is spoken: stratum, ssh, tls, http, dns, socks, noise, tunnel, shell; canary where the bytes hold a string of one.";
     Role "Role" PAYLOAD "client or server: the part that the process plays.";
     StratumDialect "StratumDialect" PAYLOAD "Mining protocol: cryptonote, bitcoin, ethereumstratum1, ethereumstratum2, ethproxy, grin, beam, fishhash, getwork, getblocktemplate, stratum2.";
     StratumMethod "StratumMethod" PAYLOAD "Method or message of the mining protocol, such as login or mining.subscribe.";
@@ -162,27 +173,45 @@ fields! {
     LocalPort "LocalPort" LISTEN "Port that is listened on.";
     LocalIsLoopback "LocalIsLoopback" LISTEN "Only this machine can reach it.";
 
-    TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink.";
-    SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink.";
-    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink.";
+    TargetFilename "TargetFilename" FILE "Path of the file; the new name for rename, link and symlink. The path on the host, where the file is there; that and the path as the process has it, where these differ and both are the host's.";
+    SourceFilename "SourceFilename" FILE "Old name of a rename or link, target of a symlink; the name that was used, for a file known under TargetFilename too.";
+    FileOperation "FileOperation" FILE "open (for writing), truncate, rename, link, symlink; chmod; unlink; access, copy (of canaries).";
     FileCreated "FileCreated" FILE "The file did not exist before.";
     FileMode "FileMode" FILE "Permission bits in octal, such as 0755.";
+    FileEmptied "FileEmptied" FILE "The open cut the file to nothing.";
+    FileType "FileType" FILE "regular, block or character: what the open file is; absent for operations on names.";
     FileExecutable "FileExecutable" FILE "Somebody may execute the file.";
-    TargetIsDirectory "TargetIsDirectory" FILE "The file is a directory; absent where its type is not known.";
     FileInode "FileInode" FILE "Inode, where the operation has an open file.";
+    ChangeAdded "ChangeAdded" WRITTEN "Lines that the file has now and had not before; every line where its past is not known. For files that have something run, or somebody in: crontabs, units, keys, sudoers, start-up files and the like.";
+    ChangeRemoved "ChangeRemoved" WRITTEN "Lines that the file had and has no longer.";
+    ChangeMeaning "ChangeMeaning" WRITTEN "What those lines do, a sentence each.";
+    ChangeKinds "ChangeKinds" WRITTEN "What added lines of a shell's files and of scripts are: comment, path (adds to PATH), path_odd, tool (set-up of a known tool), control, environment, alias, source, command, eval, download, decode, socket, background, hook, preload.";
 
     TargetHostPath "TargetHostPath" FILE "Path of the file on the host's own mounts; absent for a file on none of them.";
-    Canary "Canary" CANARY "Name of the canary that was opened.";
+    TargetOnHost "TargetOnHost" FILE "The file is on the host's own mounts, or nothing says that it is not; false for a container's own layers.";
+    TargetInWorkspace "TargetInWorkspace" FILE "The file is below a directory that the agent's processes were started in, or in a project around one.";
+    TargetIsDirectory "TargetIsDirectory" FILE "The file is a directory.";
+    WriterTrusted "WriterTrusted" ACTOR "A package manager, container runtime or service manager of the host acts, told by inode; or a system program below a package manager.";
+    Canary "Canary" CANARY "Name of the canary that the file is, or whose strings were sent; `copy of NAME` for a copy.";
+    CanaryNamed "CanaryNamed" ACCESS "An argument of the process or of one above it, of the same agent, names the canary that was opened.";
+    CanaryTokens "CanaryTokens" EXEC "Names of canaries whose strings stand in the arguments, as they are or in base64.";
     ImageLoaded "ImageLoaded" IMAGE "Path of the file that was mapped executable.";
     ExeWrittenByAgent "ExeWrittenByAgent" ACTOR "A watched process wrote the executable.";
     ExeAgeSeconds "ExeAgeSeconds" EXEC "Seconds from then to its exec.";
-    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, file_capability.";
-    OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command or CLONE flags.";
-    OperationPath "OperationPath" OPERATION "Where something is mounted, the new root, or the file that was given capabilities.";
+    Operation "Operation" OPERATION "What was done: ptrace, write_memory, signal, bpf, module_load, module_unload, io_uring, mount, unmount, setns, unshare, memfd, userfaultfd, change_root, kexec, set_name, move_cgroup, file_capability, unix_connect.";
+    OperationNumber "OperationNumber" OPERATION "The ptrace request, signal, bpf command, CLONE, MS or MFD flags.";
+    OperationErrno "OperationErrno" OPERATION "errno that it was refused with; 0 where it was done.";
+    OperationPath "OperationPath" OPERATION "Where something is mounted, the new root, the file of a kernel module, that which was given capabilities, or the name of a Unix socket below /run.";
     OperationSource "OperationSource" OPERATION "What is mounted.";
-    OperationDetail "OperationDetail" OPERATION "Type of the file system that is mounted; name of a memfd.";
+    OperationDetail "OperationDetail" OPERATION "Type of the file system that is mounted; name of a memfd, of an eBPF program, of a module that is removed, of the task from now on.";
+    BpfProgramType "BpfProgramType" OPERATION "Number of the type of an eBPF program that is loaded (enum bpf_prog_type).";
+    OnHostMounts "OnHostMounts" OPERATION "The process sees the mounts that the detector sees: it is in no mount namespace of its own.";
     TargetProcessId "TargetProcessId" OPERATION "The other process.";
     TargetImage "TargetImage" OPERATION "Its executable, where known.";
+    TargetName "TargetName" OPERATION "Its task name, at most 15 bytes.";
+    TargetIsDescendant "TargetIsDescendant" OPERATION "It descends from the process that acts.";
+    TargetIsSameAgent "TargetIsSameAgent" OPERATION "It belongs to the agent that acts.";
+    TargetIsDetector "TargetIsDetector" TOUCHING "What is touched is the detector: its process, its files below /proc, its control group or one above, its executable or its configuration.";
 
     StdioPeerIp "StdioPeerIp" ACTOR "Remote address of the TCP socket that is the program's standard input, output or error.";
     StdioPeerPort "StdioPeerPort" ACTOR "Its remote port.";
@@ -230,6 +259,26 @@ fields! {
     WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
     PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
     PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
+    DetachedBy "DetachedBy" OBSERVATION "How a daemon detached: setsid, double_fork, nohup, disown, tmux, screen and their kin, or background.";
+    StartedBy "StartedBy" OBSERVATION "Command that a daemon outlived.";
+    OutlivesWhat "OutlivesWhat" OBSERVATION "command, or agent where the agent's first process is over.";
+    OutlivedSeconds "OutlivedSeconds" OBSERVATION "Seconds since what started the daemon ended.";
+    Listens "Listens" OBSERVATION "Addresses that a daemon listens on, such as 0.0.0.0:8080/tcp; at most 8.";
+    ListensReachable "ListensReachable" OBSERVATION "Other machines reach one of them.";
+    Connects "Connects" OBSERVATION "Where a daemon is connected to, likewise.";
+    ConnectsPublic "ConnectsPublic" OBSERVATION "It is or was connected to a public address.";
+    Writes "Writes" OBSERVATION "Files that a daemon opened for writing, the first 4.";
+    Runs "Runs" OBSERVATION "Commands of its children, at most 4.";
+    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote or executed something in 5 minutes.";
+    ExpectedDaemon "ExpectedDaemon" OBSERVATION "known (a helper of developers), declared (in the configuration), or no.";
+    RequestManager "RequestManager" OBSERVATION "Who is asked: systemd, docker, podman, containerd, cri-o, kubernetes, machined, dbus, sshd, cron, at.";
+    RequestVia "RequestVia" OBSERVATION "command (line of a client), socket, or flow.";
+    RequestVerb "RequestVerb" OBSERVATION "What for, in the manager's word: run, start, enable, exec, connect, login.";
+    RequestCommand "RequestCommand" OBSERVATION "What is to be run or called, as far as it is said.";
+    RequestOptions "RequestOptions" OBSERVATION "user, scope, timer, now, detached, restart, privileged, capabilities, unconfined, device, cgroup_parent, host_root, host_system, host_pid, host_network, host_ipc, host_users, host_cgroups, engine_socket.";
+    RequestUnit "RequestUnit" OBSERVATION "Name that the new unit gets.";
+    StartedCgroup "StartedCgroup" OBSERVATION "Control group that appeared outside of the agent after a request.";
+    StartedTie "StartedTie" OBSERVATION "What ties it to the request: name or time.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";

@@ -163,6 +163,7 @@ fn file(category: Category, fields: &Map<String, Value>) -> FileEvent {
     let op = match (category, text(fields, "FileOperation")) {
         (Category::FileDelete, _) => FileOp::Unlink,
         (Category::FileChange, _) => FileOp::Chmod,
+        (Category::FileAccess, Some("copy")) => FileOp::Copy,
         (Category::FileAccess, _) => FileOp::Access,
         (Category::ImageLoad, _) => FileOp::Map,
         (_, Some("rename")) => FileOp::Rename,
@@ -188,6 +189,10 @@ fn operation(fields: &Map<String, Value>) -> Operation {
     Operation {
         code: code.unwrap_or(OperationCode::Ptrace),
         target: None,
+        same_agent: false,
+        errno: number(fields, "OperationErrno").and_then(|errno| errno.try_into().ok()).unwrap_or(0),
+        program_type: None,
+        mntns: 0,
         number: number(fields, "OperationNumber").unwrap_or_default(),
         path: text(fields, "OperationPath").map(Into::into),
         source: text(fields, "OperationSource").map(Into::into),

@@ -9,14 +9,18 @@ use serde_json::{Map, Value};
 
 use super::facts::Facts;
 use super::facts::miner::Token;
+use super::facts::program::basename;
 use super::field::{self, FieldId};
+use crate::canary::Strings;
+use crate::change::Change;
 use crate::event::{
-    CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, Operation, StdioSocket,
-    is_loopback, is_private, is_public,
+    CgroupMove, Endpoint, EventKind, Exec, FileEvent, Flow, Lost, Membership, Operation, ProcessId,
+    StdioSocket, is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
 use crate::wallet::{self, Address};
 
+mod target;
 mod what;
 
 pub use what::What;
@@ -38,6 +42,19 @@ pub struct Subject<'a> {
     pub pod: Option<&'a str>,
     /// Name that DNS gave the remote address of the flow, if this is about one.
     pub hostname: Option<&'a str>,
+    /// The acting process as it was, for an event that is judged later.
+    pub actor: Option<&'a Process>,
+    /// How the file changed, for an event about one whose content is known.
+    pub change: Option<&'a Change>,
+    /// Strings of canaries.
+    pub canaries: &'a Strings,
+}
+
+impl<'a> Subject<'a> {
+    /// The process with this identity; the acting one as it was.
+    pub fn process(&self, id: ProcessId) -> Option<&'a Process> {
+        self.actor.filter(|actor| actor.id == id).or_else(|| self.table.get(id))
+    }
 }
 
 /// A subject as the engine sees it: facts are parsed when a rule first asks, and once.
@@ -49,6 +66,8 @@ pub(super) struct View<'a> {
     container: Option<&'a str>,
     pod: Option<&'a str>,
     hostname: Option<&'a str>,
+    change: Option<&'a Change>,
+    canaries: Option<&'a Strings>,
     exec: Option<&'a Exec>,
     /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
     given: Option<&'a Map<String, Value>>,
@@ -59,14 +78,25 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn of(subject: &Subject<'a>) -> Self {
-        let Subject { what, table, agent_name, cgroup_path, container, pod, hostname } = *subject;
+        let Subject {
+            what,
+            table,
+            agent_name,
+            cgroup_path,
+            container,
+            pod,
+            hostname,
+            actor: _,
+            change,
+            canaries,
+        } = *subject;
         let process = OnceCell::new();
         let exec = if let Some(EventKind::Exec(exec)) = what.kind() {
             Some(&**exec)
         } else if let Some(EventKind::Lost(_)) = what.kind() {
             None
         } else {
-            let found = table.get(what.process());
+            let found = subject.process(what.process());
             let _ = process.set(found);
             found.and_then(|process| process.exec.as_deref())
         };
@@ -78,6 +108,8 @@ impl<'a> View<'a> {
             container,
             pod,
             hostname,
+            change,
+            canaries: Some(canaries),
             exec,
             given: None,
             process,
@@ -96,6 +128,8 @@ impl<'a> View<'a> {
             container: None,
             pod: None,
             hostname: None,
+            change: None,
+            canaries: None,
             exec,
             given: Some(fields),
             process: OnceCell::new(),
@@ -213,6 +247,18 @@ impl<'a> View<'a> {
         let name = rsigma_eval::Event::get_field(self, field)?.as_str()?.to_ascii_lowercase();
         let above = std::iter::successors(Some(&*name), |name| Some(name.split_once('.')?.1));
         Some(list(above.map(|name| EventValue::Str(Cow::Owned(name.to_owned())))))
+    }
+
+    /// Whether the file that was opened stands in the arguments of the process, or of one above it.
+    fn names_canary(&self) -> bool {
+        let Some(file) = self.file() else { return false };
+        let name = basename(&file.path);
+        let names = |exec: &Exec| exec.argv.iter().skip(1).any(|arg| arg.contains(name));
+        let agent = self.what.agent();
+        let mut above = self.ancestors().take_while(|process| process.agent == agent);
+        !name.is_empty()
+            && (self.exec.is_some_and(names)
+                || above.any(|process| process.exec.as_deref().is_some_and(names)))
     }
 
     fn stdio(&self) -> Option<&'a StdioSocket> {
@@ -371,9 +417,38 @@ impl<'a> View<'a> {
             | FieldId::ShellProcessId
             | FieldId::WalletFile
             | FieldId::PoolWords
-            | FieldId::PoolEndpoints => self.observed(id.name()),
+            | FieldId::PoolEndpoints
+            | FieldId::DetachedBy
+            | FieldId::StartedBy
+            | FieldId::OutlivesWhat
+            | FieldId::OutlivedSeconds
+            | FieldId::Listens
+            | FieldId::ListensReachable
+            | FieldId::Connects
+            | FieldId::ConnectsPublic
+            | FieldId::Writes
+            | FieldId::Runs
+            | FieldId::KeepsWorking
+            | FieldId::ExpectedDaemon
+            | FieldId::RequestManager
+            | FieldId::RequestVia
+            | FieldId::RequestVerb
+            | FieldId::RequestCommand
+            | FieldId::RequestOptions
+            | FieldId::RequestUnit
+            | FieldId::StartedCgroup
+            | FieldId::StartedTie => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
-            FieldId::Canary => self.file()?.canary.as_deref().map(str),
+            FieldId::Canary => match self.file() {
+                Some(file) => file.canary.as_deref().map(str),
+                None => self.observed(id.name()),
+            },
+            FieldId::CanaryNamed => Some(EventValue::Bool(self.names_canary())),
+            FieldId::CanaryTokens => {
+                let args = self.exec?.argv.iter().map(|arg| arg.as_bytes());
+                let found = self.canaries?.find(args);
+                (!found.is_empty()).then(|| list(found.into_iter().map(str)))
+            }
             FieldId::ImageLoaded => Some(str(&self.file()?.path)),
             FieldId::ExeWrittenByAgent => Some(EventValue::Bool(self.exec?.written.is_some())),
             FieldId::ExeAgeSeconds => {
@@ -391,6 +466,37 @@ impl<'a> View<'a> {
                 let target = self.table?.get(self.operation()?.target?)?;
                 target.exec.as_deref().map(|exec| str(&exec.exe))
             }
+            FieldId::OperationErrno => Some(int(self.operation()?.errno)),
+            FieldId::BpfProgramType => self.operation()?.program_type.map(int),
+            FieldId::OnHostMounts => {
+                let (own, its) = (self.table?.own().mntns, self.operation()?.mntns);
+                (own != 0 && its != 0).then_some(EventValue::Bool(own == its))
+            }
+            FieldId::TargetName => {
+                let operation = self.operation()?;
+                operation.target.and(operation.detail.as_deref()).map(str)
+            }
+            FieldId::TargetIsDescendant => {
+                let target = self.operation()?.target?;
+                let actor = self.what.process();
+                Some(EventValue::Bool(self.table?.ancestors(target).any(|above| above.id == actor)))
+            }
+            FieldId::TargetIsSameAgent => {
+                let operation = self.operation()?;
+                operation.target.map(|_| EventValue::Bool(operation.same_agent))
+            }
+            FieldId::TargetIsDetector => {
+                let own = self.table?.own();
+                let touched = match (self.operation(), self.file()) {
+                    (Some(operation), _) => own.is_process(operation.target?),
+                    (None, Some(file)) => {
+                        own.has_file(&file.path)
+                            || file.from.as_deref().is_some_and(|from| own.has_file(from))
+                    }
+                    (None, None) => return None,
+                };
+                Some(EventValue::Bool(touched))
+            }
             FieldId::StdioPeerIp => Some(ip(self.stdio()?.remote)),
             FieldId::StdioPeerPort => Some(int(self.stdio()?.remote.port())),
             FieldId::StdioLocalPort => Some(int(self.stdio()?.local.port())),
@@ -402,19 +508,45 @@ impl<'a> View<'a> {
             FieldId::LocalIp => Some(ip(self.endpoint()?.local)),
             FieldId::LocalPort => Some(int(self.endpoint()?.local.port())),
             FieldId::LocalIsLoopback => Some(EventValue::Bool(self.endpoint()?.is_loopback())),
-            FieldId::TargetFilename => Some(str(&self.file()?.path)),
-            FieldId::SourceFilename => self.file()?.from.as_deref().map(str),
+            FieldId::TargetFilename => Some(match target::names(self.file()?) {
+                (name, None) => str(name),
+                (name, Some(other)) => list([str(name), str(other)].into_iter()),
+            }),
+            FieldId::SourceFilename => {
+                let file = self.file()?;
+                file.host_from.as_deref().or(file.from.as_deref()).map(str)
+            }
+            FieldId::TargetOnHost => Some(EventValue::Bool(target::is_on_host(self.file()?))),
+            FieldId::TargetInWorkspace => {
+                let agent = self.what.agent();
+                let below = self.ancestors().take_while(|process| process.agent == agent);
+                let mut execs = below.filter_map(|process| process.exec.as_deref()).chain(self.exec);
+                Some(EventValue::Bool(target::is_in_workspace(self.file()?, &mut execs)))
+            }
+            FieldId::TargetIsDirectory => Some(EventValue::Bool(target::is_directory(self.file()?))),
+            FieldId::WriterTrusted => {
+                let above = self.ancestors().filter_map(|process| process.exec.as_deref());
+                Some(EventValue::Bool(target::is_writer_trusted(self.exec?, above)))
+            }
             FieldId::FileOperation => Some(str(self.file()?.op.name())),
             FieldId::FileCreated => Some(EventValue::Bool(self.file()?.created)),
             FieldId::FileMode => {
                 Some(EventValue::Str(Cow::Owned(format!("{:04o}", self.file()?.mode & 0o7777))))
             }
             FieldId::FileExecutable => Some(EventValue::Bool(self.file()?.mode & 0o111 != 0)),
-            FieldId::TargetIsDirectory => {
-                const S_IFMT: u32 = 0o170_000;
-                const S_IFDIR: u32 = 0o040_000;
-                let kind = self.file()?.mode & S_IFMT;
-                (kind != 0).then_some(EventValue::Bool(kind == S_IFDIR))
+            FieldId::FileType => Some(str(match self.file()?.mode & 0o170_000 {
+                0o100_000 => "regular",
+                0o060_000 => "block",
+                0o020_000 => "character",
+                _ => return None,
+            })),
+            FieldId::FileEmptied => Some(EventValue::Bool(self.file()?.emptied)),
+            FieldId::ChangeAdded => Some(list(self.change?.added.iter().map(|line| str(line)))),
+            FieldId::ChangeRemoved => Some(list(self.change?.removed.iter().map(|line| str(line)))),
+            FieldId::ChangeMeaning => Some(list(self.change?.meaning.iter().map(|line| str(line)))),
+            FieldId::ChangeKinds => {
+                let kinds = &self.change?.kinds;
+                (!kinds.is_empty()).then(|| list(kinds.iter().map(|kind| str(kind))))
             }
             FieldId::FileInode => Some(EventValue::Int(self.file()?.inode.cast_signed())),
             FieldId::Observation => match self.what {

@@ -38,12 +38,15 @@ impl Core {
         let Some((pipeline, outlet)) = &mut self.judge else { return };
         let received = match &input {
             Input::Event(event) => Some(event.received),
+            Input::FileText(text) => Some(text.time),
             Input::Seed(_)
             | Input::AgentAdded(_)
             | Input::AgentRemoved(_)
             | Input::Cgroup { .. }
-            | Input::FileText(_)
+            | Input::Canaries(_)
             | Input::Gaps(_)
+            | Input::Own(_)
+            | Input::ExpectedDaemons(_)
             | Input::Tick(_) => None,
         };
         pipeline.step_into(input, &mut self.outputs);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use crate::alert::escape::{clip, escape};
-use crate::alert::{Alert, Level};
+use crate::alert::{Alert, Level, changed};
 
 /// Whether cards are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,9 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
     }
     for fact in evidence {
         row("evidence", &format!("{}  {}", clock(&fact.time), clip(&fact.text, 4 * MOST)));
+        for (sign, line) in changed::lines(fact) {
+            row("", &format!("{sign}{}", clip(line, MOST)));
+        }
     }
     if let Some(call) = tool_call {
         row("tool call", &format!("{} {}", clip(&call.name, MOST), clip(&call.id, MOST)));
@@ -215,6 +218,18 @@ pub(super) mod tests {
               alert     01HF7YAT00QW5V9ZK8TD4M2C3R  rule 0b7c
         "]]
         .assert_eq(&card(&alert(), Colour::Off));
+    }
+
+    #[test]
+    fn lines_that_came_and_went_have_signs() {
+        let mut alert = alert();
+        alert.evidence[0].fields = indexmap::IndexMap::from_iter([
+            ("ChangeAdded".to_owned(), serde_json::json!(["a\u{1b}[2J", "b"])),
+            ("ChangeRemoved".to_owned(), serde_json::json!(["c"])),
+        ]);
+        let card = card(&alert, Colour::Off);
+        let lines: Vec<&str> = card.lines().filter(|line| line.starts_with("            ")).collect();
+        assert_eq!(lines, ["            - c", "            + a\\u{1b}[2J", "            + b"], "{card}");
     }
 
     #[test]

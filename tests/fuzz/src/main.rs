@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 
+mod changed;
 mod decoder;
 mod wire;
 
@@ -19,13 +20,18 @@ mod wire;
 #[path = "../../../detector/src"]
 #[expect(dead_code, unused_imports, reason = "of the detector's modules only the parsers are called")]
 mod detector {
+    pub mod change;
+    pub mod content {
+        mod secret;
+        pub(crate) use secret::masked;
+    }
     pub mod event;
     pub mod kernel {
         pub mod decode;
     }
     pub mod network;
 }
-use detector::{event, kernel, network};
+use detector::{change, content, event, kernel, network};
 
 /// One thing that is fuzzed.
 struct Target {
@@ -60,7 +66,7 @@ fuzz_target!(
 );
 
 fn targets() -> impl Iterator<Item = Target> {
-    wire::targets().chain(decoder::targets())
+    wire::targets().chain(decoder::targets()).chain(changed::targets())
 }
 
 fn write_seeds(directory: &Path) {

@@ -179,7 +179,8 @@ fn a_daemon_left_behind_is_named_and_lives_and_its_group_goes_with_the_next_wrap
     let (before, after) = ended.stderr.split_once(" is still running, no longer watched, in ").unwrap();
     assert!(before.ends_with("detector: 1 process"), "{before}");
     let (group, pids) = after.trim_end().split_once(": pid ").unwrap();
-    assert_eq!(pids, daemon.to_string());
+    assert!(pids.starts_with(&format!("{daemon} (")), "{pids}");
+    assert!(pids.contains("detector-trigger daemon 127.0.0.1:0 60)"), "{pids}");
 
     let pid = Pid::from_raw(i32::try_from(daemon).unwrap()).unwrap();
     test_kill_process(pid).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! Nothing that the agents send leaves this machine, and nothing of the machine's own network is touched.
 
+use std::fs;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -58,8 +59,8 @@ impl Network {
         &self.peer
     }
 
-    /// Starts whom the rogue agent talks to: a pool, in the clear and behind TLS, a hand for its shell, and
-    /// on its own side an echo that a tunnel leads to.
+    /// Starts whom the rogue agent talks to: a pool, in the clear and behind TLS, a hand for its shell, a web
+    /// server that has a program for it, and on its own side an echo that a tunnel leads to.
     pub(super) fn serve(&mut self, scratch: &Path) -> Result<()> {
         let (certificate, key) = (scratch.join("pool.pem"), scratch.join("pool.key"));
         let mut openssl = Command::new("openssl");
@@ -79,11 +80,17 @@ impl Network {
             socat.args(words);
             socat
         };
+        let share = scratch.join("share");
+        fs::create_dir(&share).context("cannot make a directory for the web server")?;
+        fs::copy(super::trigger()?, share.join("tool")).context("cannot copy the trigger program")?;
+        let mut web = Command::new("/usr/bin/python3");
+        web.args(["-m", "http.server", "8080", "--directory"]).arg(&share);
         let echo = "TCP-LISTEN:8000,bind=127.0.0.1,reuseaddr,fork";
         let servers = [
             ("pool", &self.peer, 8443, pool),
             ("tls", &self.peer, 443, socat([&tls, "TCP:127.0.0.1:8443"])),
             ("hand", &self.peer, 4444, socat(["TCP-LISTEN:4444,reuseaddr,fork", &hand])),
+            ("web", &self.peer, 8080, web),
             ("echo", &self.agent, 8000, socat([echo, "EXEC:cat"])),
         ];
         for (name, side, port, command) in servers {

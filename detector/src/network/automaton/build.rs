@@ -11,7 +11,7 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, MatchKind};
 
 use super::super::protocol::{Mark, Transport};
-use super::{ACCEPT, AutomatonError, DEAD, START_TCP, START_UDP, STATES};
+use super::{ACCEPT, AutomatonError, DEAD, START_TCP, START_UDP, STATES, STRINGS_FOUND, STRINGS_START};
 
 /// Bytes that building one transport's states may take; a mark that needs more is a mistake.
 const MEMORY: usize = 4 << 20;
@@ -37,13 +37,12 @@ pub(super) fn states(
 ) -> Result<States, AutomatonError> {
     // Which mark of all the pattern of this transport is.
     let mut numbers = Vec::new();
-    let mut trees = Vec::new();
-    let config = syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true);
+    let mut regexes = Vec::new();
     for (number, (protocol, mark)) in
         marks.iter().enumerate().filter(|(_, (_, mark))| mark.transport == transport)
     {
         let regex = mark.regex;
-        let tree = syntax::parse_with(regex, &config).map_err(|error| AutomatonError::Regex {
+        let tree = syntax::parse_with(regex, &config()).map_err(|error| AutomatonError::Regex {
             protocol,
             regex,
             source: error.into(),
@@ -55,20 +54,40 @@ pub(super) fn states(
             return Err(AutomatonError::Unseen { protocol, regex, asks: "matches nothing" });
         }
         numbers.push(u16::try_from(number).unwrap_or(u16::MAX));
-        trees.push(tree);
-    }
-    if trees.is_empty() {
-        return Ok(States::new());
+        regexes.push(regex);
     }
     let name = match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
     };
+    determinised(&regexes, &numbers, name)
+}
+
+/// The states of a search for any of these strings, all of them told as mark 0; none where there are no strings.
+pub(super) fn strings(strings: &[&[u8]]) -> Result<States, AutomatonError> {
+    if strings.is_empty() {
+        return Ok(States::new());
+    }
+    let hex = |string: &&[u8]| string.iter().map(|byte| format!("\\x{byte:02x}")).collect::<String>();
+    let any: Vec<String> = strings.iter().map(hex).collect();
+    determinised(&[&format!(".*(?:{})", any.join("|"))], &[0], "strings of canaries")
+}
+
+/// Marks are regular expressions over bytes.
+fn config() -> syntax::Config {
+    syntax::Config::new().unicode(false).utf8(false).dot_matches_new_line(true)
+}
+
+fn determinised(regexes: &[&str], numbers: &[u16], name: &'static str) -> Result<States, AutomatonError> {
+    if regexes.is_empty() {
+        return Ok(States::new());
+    }
     let nfa = thompson::Compiler::new()
         .configure(thompson::Config::new().utf8(false).nfa_size_limit(Some(MEMORY)))
-        .build_many_from_hir(&trees)
+        .syntax(config())
+        .build_many(regexes)
         .map_err(|error| AutomatonError::Build { transport: name, source: error.into() })?;
-    Ok(merged(&cut(&nfa, &numbers, name)?))
+    Ok(merged(&cut(&nfa, numbers, name)?))
 }
 
 /// The states that are reached before a match, in the order of a breadth-first walk.
@@ -189,4 +208,28 @@ pub(super) fn table(tcp: &States, udp: &States) -> Result<(Vec<u16>, usize), Aut
         table.iter_mut().skip(state << 8).take(256).for_each(|slot| *slot = itself);
     }
     Ok((table, needed))
+}
+
+/// The states of a search for strings as a table: the start is [`STRINGS_START`], and [`STRINGS_FOUND`] leads to
+/// itself. Without strings, nothing but zeros.
+pub(super) fn string_table(states: &States) -> Result<Vec<u16>, AutomatonError> {
+    if states.len() >= usize::from(STRINGS_FOUND) {
+        return Err(AutomatonError::States(states.len()));
+    }
+    let mut table = vec![0; STATES << 8];
+    for (state, row) in states.iter().enumerate() {
+        let at = (state + usize::from(STRINGS_START)) << 8;
+        for (slot, next) in table.iter_mut().skip(at).zip(row) {
+            *slot = match next {
+                Next::Dead => STRINGS_START,
+                Next::State(to) => STRINGS_START + to,
+                Next::Accept(_) => STRINGS_FOUND,
+            };
+        }
+    }
+    if !states.is_empty() {
+        table.iter_mut().skip(usize::from(STRINGS_FOUND) << 8).for_each(|slot| *slot = STRINGS_FOUND);
+        table.iter_mut().take(1).for_each(|slot| *slot = STRINGS_START);
+    }
+    Ok(table)
 }

@@ -82,7 +82,7 @@ fn a_mark_that_is_none_is_named() {
 fn too_much_is_refused_with_its_size() {
     const ONE: Mark = mark(Transport::Tcp, "abc");
     const MANY: &[Mark] = &[ONE; MARKS + 1];
-    assert!(matches!(of(MANY), Err(AutomatonError::Marks(65))));
+    assert!(matches!(of(MANY), Err(AutomatonError::Marks(64))));
     const LONG: &[Mark] = &[mark(Transport::Tcp, "a{1000}")];
     assert!(matches!(of(LONG), Err(AutomatonError::States(1002))));
     const HUGE: &[Mark] = &[mark(Transport::Tcp, ".*a.{30}")];
@@ -97,4 +97,44 @@ fn the_table_is_made_in_little_time() {
     println!("{} marks, {} states below {ACCEPT}, {took:?}", automaton.marks.len(), automaton.states);
     // A debug build; 50 ms are what a start may take in a release build.
     assert!(took < std::time::Duration::from_secs(2), "{took:?}");
+}
+
+fn secrets(count: usize) -> Vec<String> {
+    let shape = crate::canary::token::PASSWORD;
+    let bytes = |number: usize| (0..32).map(move |at| (number * 131 + at * 17 + at * at * number) as u8);
+    (0..count).map(|number| shape.token(bytes(number))).collect()
+}
+
+fn strings(secrets: &[String]) -> StringTable {
+    StringTable::new(&secrets.iter().map(String::as_bytes).collect::<Vec<_>>()).unwrap()
+}
+
+#[test]
+fn a_string_of_a_canary_is_found_wherever_it_stands() {
+    let secrets = secrets(3);
+    let table = strings(&secrets);
+    for before in ["", "x", "password: ", "SSH-", "{\"id\": 1, \"meth", "\u{16}\u{3}", &secrets[1][..15]] {
+        for secret in &secrets {
+            assert!(table.is_in(format!("{before}{secret} and more").as_bytes()), "{before}{secret}");
+        }
+    }
+    assert!(!table.is_in(b"just words of no meaning to anybody, for as long as it takes"));
+    assert!(!table.is_in(&secrets[0].as_bytes()[..15]));
+}
+
+#[test]
+fn without_strings_no_walk_begins() {
+    let table = strings(&[]);
+    assert!(table.table.iter().all(|cell| *cell == 0));
+    assert!(!table.is_in(b"anything"));
+}
+
+#[test]
+fn strings_beyond_the_room_are_left_out_and_counted() {
+    let began = std::time::Instant::now();
+    let many = secrets(200);
+    let table = strings(&many);
+    println!("{} strings, {:?}", table.strings, began.elapsed());
+    assert_eq!(table.strings, 85);
+    assert!(many[..85].iter().all(|secret| table.is_in(secret.as_bytes())));
 }

@@ -32,6 +32,7 @@ impl<'a> What<'a> {
                     | Application::Socks
                     | Application::Noise
                     | Application::Tunnel
+                    | Application::Canary
                     | Application::Shell => Category::NetworkPayload,
                 });
             }
@@ -50,7 +51,7 @@ impl<'a> What<'a> {
                 }
                 FileOp::Chmod => Category::FileChange,
                 FileOp::Unlink => Category::FileDelete,
-                FileOp::Access => Category::FileAccess,
+                FileOp::Access | FileOp::Copy => Category::FileAccess,
                 FileOp::Map => Category::ImageLoad,
             }),
             EventKind::Operation(_) => Some(Category::Operation),
