@@ -17,6 +17,7 @@ use crate::output::{self, Lane};
 use crate::scope;
 
 mod asked;
+pub mod exits;
 
 /// What no better tier serves, filled by the loader: bits of [`Kind::bit`] and of operations.
 #[map]

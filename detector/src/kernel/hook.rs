@@ -4,6 +4,7 @@ use detector_common::features;
 
 use crate::event::Direction;
 
+mod exits;
 mod security;
 
 /// A way to come by an event that there are several ways to come by, best first.
@@ -92,7 +93,7 @@ pub struct Hook {
 
 /// Every hook.
 pub fn hooks() -> impl Iterator<Item = &'static Hook> {
-    HOOKS.iter().chain(security::HOOKS.as_flattened()).chain(security::SETSID)
+    HOOKS.iter().chain(security::HOOKS.as_flattened()).chain(security::SETSID).chain(exits::HOOKS)
 }
 
 /// A part of what a hook tells that needs a younger kernel.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
+use std::io;
 use std::path::Path;
 
 use aya::programs::cgroup_skb::{CgroupSkbAttachType, CgroupSkbLink};
@@ -13,11 +14,12 @@ use aya::programs::kprobe::KProbeLink;
 use aya::programs::lsm::LsmLink;
 use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{CgroupAttachMode, Program, ProgramError};
-use aya::{Btf, Ebpf};
+use aya::{Btf, BtfError, Ebpf};
 use detector_common::offsets::Offsets;
 
 use super::cgroup::mounts;
 use super::hook::{Attach, Hook, Tier};
+use super::tier::Refusal;
 use crate::event::Direction;
 
 /// Dropping one detaches it.
@@ -50,20 +52,20 @@ impl<'a> Loader<'a> {
     }
 
     /// Loads one program, and attaches the first of each tier for a moment; gives why it cannot be used.
-    pub(super) fn load(&mut self, hook: &Hook) -> Option<String> {
+    pub(super) fn load(&mut self, hook: &Hook) -> Option<Refusal> {
         let Self { ebpf, offsets, types, lsm, attached } = self;
         let missing: Vec<&str> =
             hook.needs.iter().copied().filter(|field| offsets.get(field).is_none()).collect();
         if !missing.is_empty() {
-            return Some(format!("this kernel's BTF lacks {}", missing.join(", ")));
+            return Some(format!("this kernel's BTF lacks {}", missing.join(", ")).into());
         }
         let Some(program) = ebpf.program_mut(hook.program) else {
-            return Some("the object lacks this program".to_owned());
+            return Some("the object lacks this program".to_owned().into());
         };
         let loaded = match (program, hook.attach) {
             (Program::BtfTracePoint(program), Attach::BtfTracepoint(name)) => program.load(name, types),
             // It would load, attach and never run.
-            (Program::Lsm(_), Attach::Lsm(_)) if lsm.is_some() => return lsm.clone(),
+            (Program::Lsm(_), Attach::Lsm(_)) if lsm.is_some() => return lsm.clone().map(Refusal::from),
             (Program::Lsm(program), Attach::Lsm(name)) => program.load(name, types),
             (Program::FEntry(program), Attach::Fentry(function)) => program.load(function, types),
             (Program::FExit(program), Attach::Fexit(function)) => program.load(function, types),
@@ -71,10 +73,11 @@ impl<'a> Loader<'a> {
             (Program::CgroupSockAddr(program), Attach::CgroupSockAddr) => program.load(),
             (Program::CgroupSock(program), Attach::CgroupSock) => program.load(),
             (Program::CgroupSkb(program), Attach::CgroupSkb(_)) => program.load(),
-            _ => return Some("the object has another program under this name".to_owned()),
+            _ => return Some("the object has another program under this name".to_owned().into()),
         };
         if let Err(error) = loaded {
-            return Some(refusal(&error));
+            let is_absent = matches!(&error, ProgramError::Btf(BtfError::UnknownBtfTypeName { .. }));
+            return Some(Refusal { reason: refusal(&error), is_absent });
         }
         let tier = hook.tier.filter(|tier| *tier != Tier::Syscall)?;
         // A kprobe says only now whether there is such a function.
@@ -87,7 +90,7 @@ impl<'a> Loader<'a> {
                 attached.insert(tier);
                 None
             }
-            Err(error) => Some(refusal(&error)),
+            Err(error) => Some(attach_refusal(&error)),
         }
     }
 }
@@ -200,6 +203,19 @@ pub fn active_lsms() -> Result<String, String> {
     } else {
         Err(format!("`bpf` is not among the active security modules ({list}); boot with lsm={list},bpf"))
     }
+}
+
+/// A kprobe is refused where it is attached, with "no such entry", if there is no such function.
+fn attach_refusal(error: &ProgramError) -> Refusal {
+    use std::error::Error;
+    let mut cause: Option<&(dyn Error + 'static)> = Some(error);
+    let mut is_absent = false;
+    while let Some(one) = cause {
+        is_absent |=
+            one.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound);
+        cause = one.source();
+    }
+    Refusal { reason: refusal(error), is_absent }
 }
 
 /// An error of the verifier carries its log; a person wants the end of it.

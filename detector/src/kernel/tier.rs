@@ -31,6 +31,21 @@ impl HookState {
     }
 }
 
+/// Why a hook cannot be used.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What the kernel or the look at it said.
+    pub reason: String,
+    /// Whether this kernel has no such thing to hook: then it cannot be done either.
+    pub is_absent: bool,
+}
+
+impl From<String> for Refusal {
+    fn from(reason: String) -> Self {
+        Self { reason, is_absent: false }
+    }
+}
+
 /// What serves what.
 #[derive(Clone, Debug, Default)]
 pub struct Choice {
@@ -48,11 +63,11 @@ pub struct Choice {
 pub fn choose(
     hooks: impl Iterator<Item = &'static Hook>,
     only: Option<Tier>,
-    mut load: impl FnMut(&'static Hook) -> Option<String>,
+    mut load: impl FnMut(&'static Hook) -> Option<Refusal>,
 ) -> Result<Choice, KernelError> {
     let mut states: Vec<HookState> = hooks.map(HookState::untried).collect();
     for state in states.iter_mut().filter(|state| state.hook.tier.is_none()) {
-        state.refused = load(state.hook);
+        state.refused = load(state.hook).map(|refusal| refusal.reason);
         match &state.refused {
             None => state.serves = state.hook.serves.to_vec(),
             Some(reason) if state.hook.vital == Vital::Yes => {
@@ -92,8 +107,8 @@ pub fn choose(
         }
     }
     for state in &mut states {
-        if let Some(reason) = tried.remove(state.hook.program) {
-            state.refused = reason;
+        if let Some(refused) = tried.remove(state.hook.program) {
+            state.refused = refused.map(|refusal| refusal.reason);
         }
     }
     Ok(Choice { states, unserved })
@@ -102,16 +117,17 @@ pub fn choose(
 /// Whether all rows of a tier that an event needs can be used; `None` where there is none.
 fn refusal(
     rows: &[&'static Hook],
-    tried: &mut BTreeMap<&'static str, Option<String>>,
-    load: &mut impl FnMut(&'static Hook) -> Option<String>,
+    tried: &mut BTreeMap<&'static str, Option<Refusal>>,
+    load: &mut impl FnMut(&'static Hook) -> Option<Refusal>,
 ) -> Option<Result<(), String>> {
     if rows.is_empty() {
         return None;
     }
     for hook in rows {
         let refused = tried.entry(hook.program).or_insert_with(|| load(hook));
-        if let (Some(reason), false) = (refused, hook.vital == Vital::Part) {
-            return Some(Err(reason.clone()));
+        let Some(refusal) = refused else { continue };
+        if !(refusal.is_absent && hook.vital == Vital::Part) {
+            return Some(Err(refusal.reason.clone()));
         }
     }
     Some(Ok(()))
@@ -143,9 +159,13 @@ mod tests {
     use super::super::hook::{Attach, event, hooks};
     use super::*;
 
+    fn refused() -> Refusal {
+        "refused".to_owned().into()
+    }
+
     /// What serves an event on a kernel that refuses some hooks.
     fn chosen(only: Option<Tier>, refuses: impl Fn(&Hook) -> bool) -> Choice {
-        choose(hooks(), only, |hook| refuses(hook).then(|| "refused".to_owned())).unwrap()
+        choose(hooks(), only, |hook| refuses(hook).then(refused)).unwrap()
     }
 
     fn server(choice: &Choice, event: &str) -> Vec<&'static str> {
@@ -173,9 +193,16 @@ mod tests {
     }
 
     #[test]
-    fn kernels_without_a_part_do_without_it() {
-        let choice = chosen(None, |hook| hook.program.starts_with("file_truncate"));
-        assert_eq!(server(&choice, event::TRUNCATE), ["path_truncate_lsm"]);
+    fn kernels_without_a_part_do_without_it_and_a_part_that_is_refused_is_missed() {
+        let of = |is_absent| {
+            let load = |hook: &'static Hook| {
+                let is_part = hook.program.starts_with("file_truncate");
+                is_part.then(|| Refusal { reason: String::new(), is_absent })
+            };
+            server(&choose(hooks(), None, load).unwrap(), event::TRUNCATE)
+        };
+        assert_eq!(of(true), ["path_truncate_lsm"]);
+        assert_eq!(of(false), ["syscall"]);
     }
 
     #[test]
@@ -190,15 +217,14 @@ mod tests {
     fn a_tier_that_is_asked_for_is_taken_or_it_is_an_error() {
         let choice = chosen(Some(Tier::Kprobe), |_| false);
         assert_eq!(server(&choice, event::SETSID), ["setsid_kretprobe"]);
-        let refuses =
-            |hook: &'static Hook| matches!(hook.attach, Attach::Fentry(_)).then(|| "refused".to_owned());
+        let refuses = |hook: &'static Hook| matches!(hook.attach, Attach::Fentry(_)).then(refused);
         let error = choose(hooks(), Some(Tier::Fentry), refuses).unwrap_err();
         assert!(error.to_string().contains("fentry"), "{error}");
     }
 
     #[test]
     fn a_vital_hook_that_is_refused_is_an_error() {
-        let refuses = |hook: &'static Hook| (hook.program == "fork").then(|| "refused".to_owned());
+        let refuses = |hook: &'static Hook| (hook.program == "fork").then(refused);
         assert!(matches!(choose(hooks(), None, refuses), Err(KernelError::Vital { hook: "fork", .. })));
     }
 }

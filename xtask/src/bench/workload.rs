@@ -1,4 +1,4 @@
-//! What is measured: three tight loops and one piece of real work, with the goals for each.
+//! What is measured: three tight loops and three pieces of real work, with the goals for each.
 
 use std::process::{Command, Stdio};
 
@@ -51,6 +51,16 @@ pub(super) const WORKLOADS: &[Workload] = &[
         words: &["bench-command", "1", "/bin/bash", "WORK"],
         goals: Goals { watched: 1.05, unwatched: 1.05, idle: 1.02 },
     },
+    Workload {
+        name: "clone of 20,000 files",
+        words: &["bench-command", "1", "/bin/bash", "CLONE"],
+        goals: Goals { watched: 1.10, unwatched: 1.05, idle: 1.02 },
+    },
+    Workload {
+        name: "tar x of 20,000 files",
+        words: &["bench-command", "1", "/bin/bash", "UNPACK"],
+        goals: Goals { watched: 1.10, unwatched: 1.05, idle: 1.02 },
+    },
 ];
 
 impl Workload {
@@ -58,6 +68,8 @@ impl Workload {
     pub(super) fn command_line(&self, stage: &Stage) -> Vec<String> {
         let mut line = vec![stage.trigger().display().to_string()];
         line.extend(self.words.iter().map(|&word| match word {
+            "CLONE" => stage.clone_script().display().to_string(),
+            "UNPACK" => stage.unpack_script().display().to_string(),
             "WORK" => stage.work_script().display().to_string(),
             word => word.to_owned(),
         }));
