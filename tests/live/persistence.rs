@@ -214,7 +214,9 @@ fn a_package_manager_is_trusted_by_its_inode_not_by_its_name() {
     assert!(Command::new("cp").arg("/usr/bin/dpkg").arg(&copy).status().unwrap().success());
     let mut trust = |script: &str| {
         let mut command = Command::new("bash");
-        let mut child = watch.group.hold(command.args(["-c", script])).unwrap().spawn().unwrap();
+        // cargo's own would spoil it.
+        command.args(["-c", script]).env_remove("LD_LIBRARY_PATH");
+        let mut child = watch.group.hold(&mut command).unwrap().spawn().unwrap();
         let pid = child.id();
         child.wait().unwrap();
         watch.find(script, |event| match &event.kind {

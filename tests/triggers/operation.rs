@@ -214,7 +214,9 @@ pub(crate) fn code_for_kernel(words: Words<'_>) -> Result<Value> {
     let junk = [0_u8; 64];
     let init = call(libc::SYS_init_module, [junk.as_ptr() as usize, junk.len(), c"".as_ptr() as usize]);
     let finit = call(libc::SYS_finit_module, [fd, c"".as_ptr() as usize, 0]);
-    let delete = call(libc::SYS_delete_module, [c"no_such_module".as_ptr() as usize, 0]);
+    // On the heap: where the kernel has no modules it reads no name, and nobody else would make it resident.
+    let name = c"no_such_module".to_owned();
+    let delete = call(libc::SYS_delete_module, [name.as_ptr() as usize, 0]);
     let kexec = call(libc::SYS_kexec_file_load, [fd, fd, 1, c"".as_ptr() as usize, 0]);
     let errnos = [errno(&init), errno(&finit), errno(&delete), errno(&kexec)];
     Ok(json!({ "init": errnos[0], "finit": errnos[1], "delete": errnos[2], "kexec": errnos[3] }))
