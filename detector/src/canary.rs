@@ -14,7 +14,7 @@ mod watch;
 
 pub use copies::read;
 pub use place::{Held, hold};
-pub use strings::Strings;
+pub use strings::{Decoy, Strings};
 pub use watch::{Change, Watch};
 
 /// A file that is watched for itself.
@@ -78,13 +78,4 @@ impl Kind {
             Self::File => "passwords.txt",
         }
     }
-}
-
-/// What the core knows of a canary.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Decoy {
-    /// What alerts call it.
-    pub name: Box<str>,
-    /// Its strings.
-    pub tokens: Vec<Box<str>>,
 }

@@ -2,8 +2,16 @@
 
 use aho_corasick::AhoCorasick;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, Engine as _};
+use serde::{Deserialize, Serialize};
 
-use super::Decoy;
+/// What the core knows of a canary.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decoy {
+    /// What alerts call it.
+    pub name: Box<str>,
+    /// Its strings.
+    pub tokens: Vec<Box<str>>,
+}
 
 /// Least bytes of a string that is looked for.
 const LEAST: usize = 12;

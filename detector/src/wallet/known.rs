@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use hashbrown::HashSet;
 
-static LIST: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../rules/lists/known_addresses.txt"));
+static LIST: &str = include_str!("../../../rules/lists/known_addresses.txt");
 
 static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| entries().collect());
 

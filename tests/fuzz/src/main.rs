@@ -20,6 +20,11 @@ mod wire;
 #[path = "../../../detector/src"]
 #[expect(dead_code, unused_imports, reason = "of the detector's modules only the parsers are called")]
 mod detector {
+    pub mod canary {
+        mod strings;
+        pub mod token;
+        pub use strings::{Decoy, Strings};
+    }
     pub mod change;
     pub mod content {
         mod secret;
@@ -30,8 +35,9 @@ mod detector {
         pub mod decode;
     }
     pub mod network;
+    pub mod wallet;
 }
-use detector::{change, content, event, kernel, network};
+use detector::{canary, change, content, event, kernel, network, wallet};
 
 /// One thing that is fuzzed.
 struct Target {
