@@ -119,6 +119,7 @@ const LEFT_OUT: &[&str] = &[
     "cli::",
     "daemon::",
     "new_code::",
+    "operation::tampering_is_told_by_its_rules",
     "persistence::",
     "wire::",
     "loss::a_storm_of_execs",

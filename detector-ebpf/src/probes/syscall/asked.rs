@@ -158,8 +158,12 @@ pub fn matters(number: u64, result: i64, args: Arguments) -> bool {
         }
         number::UNSHARE => result == 0 && args.get(0) & CLONE_NEW != 0,
         number::MEMFD_CREATE | number::USERFAULTFD => result >= 0,
-        // Whatever is wrong with a module or a kernel: who tries to load one is to be known.
-        number::INIT_MODULE | number::FINIT_MODULE | number::KEXEC_LOAD | number::KEXEC_FILE_LOAD => true,
+        // Whatever is wrong with a module or a kernel: who tries to load or remove one is to be known.
+        number::INIT_MODULE
+        | number::FINIT_MODULE
+        | number::DELETE_MODULE
+        | number::KEXEC_LOAD
+        | number::KEXEC_FILE_LOAD => true,
         _ => result >= 0 || refused,
     }
 }
