@@ -279,10 +279,10 @@ mod tests {
             touched(&FileEvent {
                 op,
                 path: "/a".into(),
-                from: matches!(op, FileOp::Rename | FileOp::Link | FileOp::Symlink).then(|| "/b".into()),
+                from: matches!(op, FileOp::Rename | FileOp::Link | FileOp::Symlink | FileOp::Copy)
+                    .then(|| "/b".into()),
                 mode: 0o10_0755,
                 created,
-                canary: Some("/b".into()),
                 ..FileEvent::default()
             })
         };
