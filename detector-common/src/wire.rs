@@ -587,6 +587,8 @@ const _: () = {
     assert!(size_of::<Flow>() == 152);
     assert!(size_of::<File>() == 48);
     assert!(size_of::<Cgroup>() == 32);
+    assert!(size_of::<OpenKey>() == 16);
+    assert!(size_of::<OperationKey>() == 24);
 };
 
 #[cfg(feature = "user")]

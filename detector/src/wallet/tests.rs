@@ -1,3 +1,5 @@
+//! Known addresses of every coin, broken ones, and ordinary text that has none.
+
 use std::path::{Path, PathBuf};
 
 use hashbrown::HashSet;
