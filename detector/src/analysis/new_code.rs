@@ -133,17 +133,10 @@ impl NewCode {
             FileOp::Rename | FileOp::Link => {
                 let Some(from) = &file.from else { return };
                 let from = xxh3_64(from.as_bytes());
-                let written = match file.op {
-                    FileOp::Rename => self.paths.remove(&from),
-                    FileOp::Open
-                    | FileOp::Truncate
-                    | FileOp::Link
-                    | FileOp::Symlink
-                    | FileOp::Unlink
-                    | FileOp::Chmod
-                    | FileOp::Access
-                    | FileOp::Copy
-                    | FileOp::Map => self.paths.get(&from).copied(),
+                let written = if file.op == FileOp::Rename {
+                    self.paths.remove(&from)
+                } else {
+                    self.paths.get(&from).copied()
                 };
                 if let Some(written) = written {
                     self.paths.insert(path, written);
