@@ -2,14 +2,20 @@
 
 use serde_json::Value;
 
-use crate::event::{AgentId, CgroupId, Event, FileText, Nanos, ProcessId};
+use crate::event::{
+    AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
+};
 use crate::network::{Names, Recognised};
 use crate::process::{Process, ProcessTable};
+use crate::task::Ledger;
 
 mod cadence;
+mod cpu;
 mod daemon;
 mod dns_tunnel;
+mod gpu;
 mod kept;
+mod mining;
 mod new_code;
 mod program;
 mod relay;
@@ -22,9 +28,12 @@ mod wallet_file;
 mod world;
 
 use cadence::Cadence;
+use cpu::Cpu;
 use daemon::Daemon;
 pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
+use gpu::Gpu;
+use mining::{Mining, Signal};
 use new_code::NewCode;
 use relay::Relay;
 use request::Request;
@@ -61,8 +70,35 @@ pub struct Around<'a> {
     pub table: &'a ProcessTable,
     /// Names of addresses.
     pub names: &'a Names,
+    /// What agents were meant to do.
+    pub tasks: &'a Ledger,
     /// The time of the input.
     pub now: Nanos,
+}
+
+/// What the rim measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Measured {
+    /// Processors.
+    Cpu(CpuSample),
+    /// GPUs.
+    Gpu(GpuSample),
+    /// A busy process.
+    Look(Look),
+    /// How it rounds.
+    Rounding(Rounding),
+}
+
+impl Measured {
+    /// When.
+    pub fn time(&self) -> Nanos {
+        match self {
+            Self::Cpu(sample) => sample.time,
+            Self::Gpu(sample) => sample.time,
+            Self::Look(look) => look.time,
+            Self::Rounding(rounding) => rounding.time,
+        }
+    }
 }
 
 /// The decisive moment of an observation.
@@ -131,21 +167,50 @@ pub struct Analyses {
     relay: Relay,
     new_code: NewCode,
     request: Request,
+    cpu: Cpu,
+    gpu: Gpu,
+    mining: Mining,
+    /// Kept between steps, so that a step allocates nothing.
+    signals: Vec<Signal>,
 }
 
 impl Analyses {
     /// Takes an event; what it completes is appended to `out`.
     pub fn event(&mut self, around: Around<'_>, event: &Event, out: &mut Vec<Observation>) {
-        let Self { daemon, ssh_client, scan, cadence, dns_tunnel: _, shell_socket, relay, new_code, request } =
-            self;
-        daemon.event(around, event, out);
-        request.event(around, event, out);
-        ssh_client.event(around, event, out);
-        scan.event(around, event, out);
-        cadence.event(around, event, out);
-        shell_socket.event(around, event, out);
-        relay.event(around, event, out);
-        new_code.event(around, event, out);
+        let from = out.len();
+        self.daemon.event(around, event, out);
+        self.request.event(around, event, out);
+        self.ssh_client.event(around, event, out);
+        self.scan.event(around, event, out);
+        self.cadence.event(around, event, out);
+        self.shell_socket.event(around, event, out);
+        self.relay.event(around, event, out);
+        self.new_code.event(around, event, out);
+        self.cpu.event(around, event, &mut self.signals);
+        self.mining.event(around, event, &mut self.signals);
+        self.weigh(around, from, out);
+    }
+
+    /// Takes what the rim measured.
+    pub fn measured(&mut self, around: Around<'_>, measured: &Measured, out: &mut Vec<Observation>) {
+        let from = out.len();
+        match measured {
+            Measured::Cpu(sample) => self.cpu.sample(around, sample, &mut self.signals, out),
+            Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
+            Measured::Look(look) => self.mining.look(around, look, &mut self.signals),
+            Measured::Rounding(rounding) => self.mining.rounding(around, *rounding, &mut self.signals),
+        }
+        self.weigh(around, from, out);
+    }
+
+    /// Takes what other analyses saw, from `from` on, and the signals; gives what follows from them together.
+    fn weigh(&mut self, around: Around<'_>, from: usize, out: &mut Vec<Observation>) {
+        for observation in out.get(from..).unwrap_or_default() {
+            self.mining.observed(observation, &mut self.signals);
+        }
+        for signal in self.signals.drain(..) {
+            self.mining.signal(around, signal, out);
+        }
     }
 
     /// Takes a process that was there before; the table knows it already.
@@ -160,59 +225,46 @@ impl Analyses {
 
     /// Takes what the bytes of a flow turned out to be.
     pub fn recognised(&mut self, around: Around<'_>, recognised: &Recognised, out: &mut Vec<Observation>) {
-        let Self {
-            daemon: _,
-            ssh_client,
-            scan: _,
-            cadence,
-            dns_tunnel,
-            shell_socket: _,
-            relay,
-            new_code: _,
-            request,
-        } = self;
-        ssh_client.recognised(around, recognised, out);
-        cadence.recognised(recognised);
-        dns_tunnel.recognised(around, recognised, out);
-        relay.recognised(around, recognised);
-        request.recognised(around, recognised, out);
+        let from = out.len();
+        self.ssh_client.recognised(around, recognised, out);
+        self.cadence.recognised(recognised);
+        self.dns_tunnel.recognised(around, recognised, out);
+        self.relay.recognised(around, recognised);
+        self.request.recognised(around, recognised, out);
+        self.mining.recognised(around, recognised, &mut self.signals);
+        self.weigh(around, from, out);
     }
 
     /// Takes what a small file held after it was written.
     pub fn file_text(&mut self, around: Around<'_>, text: &FileText, out: &mut Vec<Observation>) {
+        let from = out.len();
         wallet_file::file_text(around, text, out);
+        self.weigh(around, from, out);
     }
 
     /// Lets time pass.
     pub fn tick(&mut self, around: Around<'_>, out: &mut Vec<Observation>) {
-        let Self {
-            daemon,
-            ssh_client: _,
-            scan: _,
-            cadence: _,
-            dns_tunnel: _,
-            shell_socket,
-            relay,
-            new_code: _,
-            request: _,
-        } = self;
-        daemon.tick(around, out);
-        shell_socket.tick(around, out);
-        relay.tick(around, out);
+        let from = out.len();
+        self.daemon.tick(around, out);
+        self.shell_socket.tick(around, out);
+        self.relay.tick(around, out);
+        self.gpu.tick(around);
+        self.weigh(around, from, out);
     }
 
     /// Things that were not followed because too many were.
     pub fn dropped(&self) -> u64 {
-        let Self { daemon, ssh_client, scan, cadence, dns_tunnel, shell_socket, relay, new_code, request } =
-            self;
-        daemon.dropped()
-            + ssh_client.dropped()
-            + scan.dropped()
-            + cadence.dropped()
-            + dns_tunnel.dropped()
-            + shell_socket.dropped()
-            + relay.dropped()
-            + new_code.dropped()
-            + request.dropped()
+        self.daemon.dropped()
+            + self.ssh_client.dropped()
+            + self.scan.dropped()
+            + self.cadence.dropped()
+            + self.dns_tunnel.dropped()
+            + self.shell_socket.dropped()
+            + self.relay.dropped()
+            + self.new_code.dropped()
+            + self.request.dropped()
+            + self.cpu.dropped()
+            + self.gpu.dropped()
+            + self.mining.dropped()
     }
 }

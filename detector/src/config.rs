@@ -14,6 +14,12 @@ use crate::canary::{Canary, Kind};
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 
+mod tasks;
+mod telemetry;
+
+pub use tasks::TasksConfig;
+pub use telemetry::{CpuConfig, GpuConfig, TelemetryConfig};
+
 /// The whole configuration.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -36,6 +42,10 @@ pub struct Config {
     pub kernel: KernelConfig,
     /// What agents may leave running.
     pub daemons: DaemonsConfig,
+    /// What is measured.
+    pub telemetry: TelemetryConfig,
+    /// Where tasks and tool calls come from.
+    pub tasks: TasksConfig,
 }
 
 /// Whether anything may be touched.

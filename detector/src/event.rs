@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 mod id;
 mod own;
+mod telemetry;
 mod text;
 
 pub use id::{AgentId, CgroupId, Nanos, NetnsId, ProcessId, Ticks};
 pub use own::Own;
+pub use telemetry::{CpuAgent, CpuProcess, CpuSample, GpuDevice, GpuProcess, GpuSample, Look, Rounding};
 pub use text::text;
 
 /// One thing that a watched process did, or that was done to a watched control group.
@@ -184,6 +186,10 @@ pub struct Fork {
 /// A process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exit {
+    /// Nanoseconds in user mode, of all its threads.
+    pub user: u64,
+    /// Nanoseconds in the kernel.
+    pub system: u64,
     /// Exit code, where it ended by itself.
     pub code: u8,
     /// Signal that ended it.
@@ -435,6 +441,8 @@ pub struct Operation {
     pub same_agent: bool,
     /// What was asked for: a ptrace request, a signal, a bpf command, CLONE_*, MS_* or MFD_* flags.
     pub number: u64,
+    /// Huge pages were asked for, of memory.
+    pub huge: bool,
     /// What it failed with; 0 where it was done.
     pub errno: u32,
     /// Type of a program that bpf(2) loads.
@@ -491,6 +499,9 @@ pub enum OperationCode {
     FileCapability,
     /// A connection to a Unix socket below `/run` was made.
     UnixConnect,
+    /// Anonymous memory of a size that RandomX takes was asked for: [`Operation::number`] bytes, with
+    /// [`Operation::huge`] pages or without.
+    RandomxMemory,
 }
 
 impl OperationCode {
@@ -515,6 +526,7 @@ impl OperationCode {
         Self::MoveCgroup,
         Self::FileCapability,
         Self::UnixConnect,
+        Self::RandomxMemory,
     ];
 
     /// The code with this name.
@@ -544,6 +556,7 @@ impl OperationCode {
             Self::MoveCgroup => "move_cgroup",
             Self::FileCapability => "file_capability",
             Self::UnixConnect => "unix_connect",
+            Self::RandomxMemory => "randomx_memory",
         }
     }
 }

@@ -22,4 +22,6 @@ pub mod recording;
 pub mod rules;
 pub mod runtime;
 pub mod sinks;
+pub mod task;
+pub mod telemetry;
 pub mod wallet;

@@ -9,13 +9,17 @@ use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
 use crate::alert::{Alert, Coverage};
-use crate::analysis::{Analyses, Around, Observation};
+use crate::analysis::{Analyses, Around, Measured, Observation};
 use crate::canary::{Decoy, Strings};
 use crate::change::Change;
-use crate::event::{AgentId, CgroupId, Event, EventKind, FileText, Nanos, Own};
+use crate::event::{
+    AgentId, CgroupId, CpuSample, Event, EventKind, FileText, GpuSample, Look, Nanos, Own, Rounding,
+};
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::rules::{Finding, RuleSet, Subject, What};
+use crate::task::{Ledger, TaskChange, ToolCall};
+use crate::telemetry::Watched;
 
 mod held;
 mod places;
@@ -54,6 +58,18 @@ pub enum Input {
     /// What agents may leave running, as [`ExpectedDaemon::parse`](crate::analysis::ExpectedDaemon::parse) reads
     /// it; replaces what was said before.
     ExpectedDaemons(Vec<String>),
+    /// What the processors did.
+    Cpu(Box<CpuSample>),
+    /// What the GPUs did.
+    Gpu(Box<GpuSample>),
+    /// What a busy process is made of.
+    Look(Box<Look>),
+    /// How a busy process rounds.
+    Rounding(Rounding),
+    /// A task begins or ends.
+    Task(TaskChange),
+    /// An agent calls a tool, or the call comes back.
+    ToolCall(Box<ToolCall>),
 }
 
 /// What one step gives.
@@ -102,6 +118,7 @@ pub struct Pipeline {
     gaps: Vec<String>,
     analyses: Analyses,
     network: Network,
+    tasks: Ledger,
     canaries: Arc<Strings>,
     rules: RuleSet,
     groups: Groups,
@@ -125,6 +142,7 @@ impl Pipeline {
             gaps: Vec::new(),
             analyses: Analyses::default(),
             network: Network::default(),
+            tasks: Ledger::default(),
             canaries: Arc::default(),
             recognised: Vec::new(),
             rules,
@@ -152,8 +170,12 @@ impl Pipeline {
             Input::AgentAdded(agent) => {
                 self.cgroups.insert(agent.cgroup, &agent.path);
                 self.agents.insert(&agent);
+                self.tasks.agent_added(&agent);
             }
-            Input::AgentRemoved(id) => self.agents.remove(id),
+            Input::AgentRemoved(id) => {
+                self.agents.remove(id);
+                self.tasks.agent_removed(id);
+            }
             Input::Cgroup { id, path } => self.cgroups.insert(id, &path),
             Input::FileText(text) => self.file_text(&text, out),
             Input::Canaries(decoys) => {
@@ -164,6 +186,12 @@ impl Pipeline {
             Input::Own(own) => self.table.set_own(*own),
             Input::Tick(now) => self.tick(now, out),
             Input::ExpectedDaemons(entries) => self.analyses.expect_daemons(&entries),
+            Input::Cpu(sample) => self.measured(&Measured::Cpu(*sample), out),
+            Input::Gpu(sample) => self.measured(&Measured::Gpu(*sample), out),
+            Input::Look(look) => self.measured(&Measured::Look(*look), out),
+            Input::Rounding(rounding) => self.measured(&Measured::Rounding(rounding), out),
+            Input::Task(change) => self.tasks.change(change),
+            Input::ToolCall(call) => self.tasks.tool_call(&call),
         }
     }
 
@@ -188,6 +216,13 @@ impl Pipeline {
     /// The processes.
     pub fn table(&self) -> &ProcessTable {
         &self.table
+    }
+
+    /// Processes of agents that live.
+    pub fn watched(&self) -> impl Iterator<Item = Watched> {
+        let living = self.table.iter().filter(|process| process.ended.is_none());
+        let of_agents = living.filter(|process| process.agent != AgentId::NONE);
+        of_agents.map(|&Process { id: process, agent, cgroup, .. }| Watched { process, agent, cgroup })
     }
 
     /// What the core keeps and what it had to let go.
@@ -232,7 +267,7 @@ impl Pipeline {
             | EventKind::CgroupRemove(_) => {}
         }
         let mut observations = std::mem::take(&mut self.observations);
-        let around = Around { table: &self.table, names: self.network.names(), now: self.now };
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
         self.analyses.event(around, event, &mut observations);
         if Held::waits_for(event) {
             if let Some(crowded_out) = self.held.keep(event, self.table.get(event.process)) {
@@ -265,20 +300,30 @@ impl Pipeline {
         }
         self.release(out);
         let mut observations = std::mem::take(&mut self.observations);
-        let around = Around { table: &self.table, names: self.network.names(), now: self.now };
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
         self.analyses.file_text(around, text, &mut observations);
+        self.observed(observations, out);
+    }
+
+    fn measured(&mut self, measured: &Measured, out: &mut Outputs) {
+        self.now = self.now.max(measured.time());
+        self.release(out);
+        let mut observations = std::mem::take(&mut self.observations);
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
+        self.analyses.measured(around, measured, &mut observations);
         self.observed(observations, out);
     }
 
     fn tick(&mut self, now: Nanos, out: &mut Outputs) {
         self.now = self.now.max(now);
+        self.tasks.tick(now);
         self.release(out);
         self.table.tick(now);
         let mut observations = std::mem::take(&mut self.observations);
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.tick(now, &mut recognised);
         self.recognised(recognised, out);
-        let around = Around { table: &self.table, names: self.network.names(), now: self.now };
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
         self.analyses.tick(around, &mut observations);
         self.observed(observations, out);
         self.groups.tick(self.now, &mut out.alerts);
@@ -288,7 +333,7 @@ impl Pipeline {
     fn recognised(&mut self, mut recognised: Vec<Recognised>, out: &mut Outputs) {
         for one in recognised.drain(..) {
             let mut observations = std::mem::take(&mut self.observations);
-            let around = Around { table: &self.table, names: self.network.names(), now: self.now };
+            let around = around(&self.table, &self.network, &self.tasks, self.now);
             self.analyses.recognised(around, &one, &mut observations);
             self.judge(What::Recognised(&one), one.agent, one.cgroup, out);
             self.observed(observations, out);
@@ -352,6 +397,7 @@ impl Pipeline {
             actor,
             change,
             canaries: &self.canaries,
+            tasks: &self.tasks,
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
@@ -372,6 +418,10 @@ impl Pipeline {
             out.alerts.push(alert);
         }
     }
+}
+
+fn around<'a>(table: &'a ProcessTable, network: &'a Network, tasks: &'a Ledger, now: Nanos) -> Around<'a> {
+    Around { table, names: network.names(), tasks, now }
 }
 
 /// What an event that waited brings along.

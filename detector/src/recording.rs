@@ -23,7 +23,7 @@ pub use reader::Reader;
 pub use recorder::Recorder;
 
 /// Format that this detector writes and reads.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// First word of the first line.
 const MAGIC: &str = "detector-recording";

@@ -18,6 +18,7 @@ use crate::kernel::sensor::Sensor;
 use crate::kernel::{KernelError, clock, proc};
 use crate::pipeline::Input;
 use crate::rules::RuleSet;
+use crate::telemetry::{Feeder, Roster};
 
 mod core;
 pub mod deliver;
@@ -70,6 +71,9 @@ pub struct Engine {
     canaries: Watch,
     core: Core,
     contents: Contents,
+    measured: Receiver<Input>,
+    feeder: Feeder,
+    roster: Roster,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -87,6 +91,7 @@ impl Engine {
         let (sender, commands) = channel();
         let wake = contents.wake().clone();
         let remote = Remote { commands: sender, wake: wake.clone() };
+        let (feeder, measured) = Feeder::new(wake.clone());
         let mut decoder = Decoder::new(clock::offset());
         decoder.look_for_links();
         let mut engine = Self {
@@ -98,6 +103,9 @@ impl Engine {
             canaries: Watch::none(),
             core,
             contents,
+            measured,
+            feeder,
+            roster: Roster::default(),
             commands,
             wake,
         };
@@ -106,6 +114,16 @@ impl Engine {
         let own = proc::own(engine.sensor.cgroups(), files);
         engine.core.feed(Input::Own(Box::new(own)), clock::now);
         (engine, remote)
+    }
+
+    /// Hands inputs to this engine from other threads.
+    pub fn feeder(&self) -> Feeder {
+        self.feeder.clone()
+    }
+
+    /// Who is watched, kept up to date while the engine runs.
+    pub fn roster(&self) -> Roster {
+        self.roster.clone()
     }
 
     /// Watches every control group that a pattern matches now.
@@ -194,6 +212,9 @@ impl Engine {
             let drained = self.drain();
             for text in self.contents.take() {
                 self.core.feed(Input::FileText(Box::new(text)), clock::now);
+            }
+            while let Ok(input) = self.measured.try_recv() {
+                self.core.feed(input, clock::now);
             }
             self.follow_canaries();
             quiet = if drained == 0 { quiet + 1 } else { 0 };
@@ -365,6 +386,7 @@ impl Engine {
             self.core.feed(Input::Event(lost), clock::now);
         }
         self.core.feed(Input::Tick(now), clock::now);
+        self.roster.set(self.core.watched());
         self.sensor.rest();
     }
 }

@@ -84,6 +84,7 @@ fn judge_what(
             container: None,
             pod: None,
             canaries: &detector::canary::Strings::default(),
+            tasks: &detector::task::Ledger::default(),
         },
         &mut findings,
     );

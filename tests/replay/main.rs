@@ -277,13 +277,13 @@ fn a_working_day_is_quiet() {
         story = story
             .runs("/usr/bin/git", "git commit -qm change")
             .touches(FileOp::Rename, "/work/.git/index", Some("/work/.git/index.lock"))
-            .event(EventKind::Exit(Exit { code: 0, signal: None }))
+            .event(EventKind::Exit(Exit { user: 0, system: 0, code: 0, signal: None }))
             .runs("/root/.cargo/bin/cargo", "cargo test")
             .event(EventKind::Fork(Fork { child: id(9_000) }))
             .touches(FileOp::Open, "/work/target/debug/deps/a.d", None)
             .runs("/usr/bin/node", "node npm install")
             .connects("203.0.113.5:443", 0)
-            .event(EventKind::Exit(Exit { code: 0, signal: None }));
+            .event(EventKind::Exit(Exit { user: 0, system: 0, code: 0, signal: None }));
     }
     story.check(&expect![[""]]);
 }

@@ -32,6 +32,7 @@ fn judge(exec: Exec) -> Alert {
         container: None,
         pod: None,
         canaries: &crate::canary::Strings::default(),
+        tasks: &crate::task::Ledger::default(),
     };
     let mut findings = Vec::new();
     sample::rules().judge(&subject, &mut findings);

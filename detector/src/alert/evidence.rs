@@ -191,6 +191,7 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         code,
         target,
         number,
+        huge,
         path,
         source,
         detail,
@@ -231,6 +232,10 @@ fn operated(table: &ProcessTable, operation: &Operation) -> String {
         OperationCode::FileCapability => format!("gave capabilities to {}", named(path)),
         OperationCode::Kexec => "loaded another kernel".to_owned(),
         OperationCode::UnixConnect => format!("connected to the socket {}", named(path)),
+        OperationCode::RandomxMemory => {
+            let pages = if *huge { " in huge pages" } else { "" };
+            format!("asked for {number} bytes of memory{pages}, as RandomX does for its dataset")
+        }
     };
     if *errno == 0 { done } else { format!("{done}, or would have: errno {errno}") }
 }

@@ -170,6 +170,7 @@ mod tests {
     use crate::event::Nanos;
     use crate::network::{Fields, Names};
     use crate::process::ProcessTable;
+    use crate::task::Ledger;
 
     const POOL: &str = "203.0.113.9:443";
 
@@ -247,7 +248,7 @@ mod tests {
     fn a_million_flows_cost_no_more_than_the_limit() {
         let mut analysis = Cadence::default();
         let (table, names) = (ProcessTable::default(), Names::default());
-        let around = Around { table: &table, names: &names, now: Nanos(SECOND) };
+        let around = Around { table: &table, names: &names, tasks: &Ledger::default(), now: Nanos(SECOND) };
         for cookie in 0..1_000_000 {
             analysis.recognised(&spoken(SECOND, 2, flow(cookie, POOL), Application::Tls, Vec::new()));
         }

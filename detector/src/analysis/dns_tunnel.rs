@@ -202,6 +202,7 @@ mod tests {
     use super::*;
     use crate::network::Names;
     use crate::process::ProcessTable;
+    use crate::task::Ledger;
 
     /// Letters and digits without a pattern, the same each time.
     fn noise(seed: u64, length: usize, alphabet: &[u8]) -> String {
@@ -276,7 +277,7 @@ mod tests {
     fn a_million_domains_cost_no_more_than_the_limit() {
         let mut analysis = DnsTunnel::default();
         let (table, names) = (ProcessTable::default(), Names::default());
-        let around = Around { table: &table, names: &names, now: Nanos(SECOND) };
+        let around = Around { table: &table, names: &names, tasks: &Ledger::default(), now: Nanos(SECOND) };
         let mut out = Vec::new();
         for number in 0..1_000_000 {
             let fields = vec![("QueryName", Value::from(format!("a.d{number}.example")))];

@@ -251,6 +251,7 @@ mod tests {
     use super::super::world::{SECOND, World, at, field, flow, spoken};
     use super::*;
     use crate::network::Names;
+    use crate::task::Ledger;
 
     const REMOTE: &str = "203.0.113.9:4444";
 
@@ -343,7 +344,8 @@ mod tests {
                 EventKind::Fork(crate::event::Fork { child: super::super::world::id(pid) }),
             ));
         }
-        let around = Around { table: &world.table, names: &names, now: Nanos(SECOND) };
+        let around =
+            Around { table: &world.table, names: &names, tasks: &Ledger::default(), now: Nanos(SECOND) };
         for turn in 0..20 {
             for pid in 3..50_003_u32 {
                 let flow = flow(u64::from(pid) + turn * 50_000, REMOTE);

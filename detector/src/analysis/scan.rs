@@ -243,6 +243,7 @@ mod tests {
     use crate::event::{Flow, FlowResult};
     use crate::network::Names;
     use crate::process::ProcessTable;
+    use crate::task::Ledger;
 
     const REFUSED: u32 = 111;
 
@@ -329,7 +330,7 @@ mod tests {
     fn a_million_targets_and_trees_cost_no_more_than_the_limit() {
         let mut analysis = Scan::default();
         let (table, names) = (ProcessTable::default(), Names::default());
-        let around = Around { table: &table, names: &names, now: Nanos(SECOND) };
+        let around = Around { table: &table, names: &names, tasks: &Ledger::default(), now: Nanos(SECOND) };
         let mut out = Vec::new();
         for number in 0..1_000_000_u32 {
             let ip = IpAddr::from((0x0a00_0000 + number).to_be_bytes());

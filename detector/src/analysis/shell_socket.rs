@@ -178,6 +178,7 @@ mod tests {
     use super::super::world::{SECOND, World, at, field, flow};
     use super::*;
     use crate::network::Names;
+    use crate::task::Ledger;
 
     const REMOTE: &str = "203.0.113.9:4444";
 
@@ -239,7 +240,7 @@ mod tests {
         let names = Names::default();
         world.fork(1, 2);
         let table = std::mem::take(&mut world.table);
-        let around = Around { table: &table, names: &names, now: Nanos(SECOND) };
+        let around = Around { table: &table, names: &names, tasks: &Ledger::default(), now: Nanos(SECOND) };
         for cookie in 0..1_000_000 {
             let connect = EventKind::Connect(flow(cookie, REMOTE));
             analysis.event(around, &at(SECOND, 2, connect), &mut Vec::new());

@@ -202,6 +202,7 @@ mod tests {
     use crate::event::FlowResult;
     use crate::network::Names;
     use crate::process::ProcessTable;
+    use crate::task::Ledger;
 
     const SERVER: &str = "203.0.113.9:443";
 
@@ -281,7 +282,7 @@ mod tests {
     fn a_million_processes_cost_no_more_than_the_limit() {
         let mut analysis = SshClient::default();
         let (table, names) = (ProcessTable::default(), Names::default());
-        let around = Around { table: &table, names: &names, now: Nanos(SECOND) };
+        let around = Around { table: &table, names: &names, tasks: &Ledger::default(), now: Nanos(SECOND) };
         let mut out = Vec::new();
         for pid in 1..=1_000_000 {
             let flow = flow(u64::from(pid), SERVER);

@@ -184,7 +184,8 @@ mod tests {
 
     fn written(path: &str, before: Option<&str>, text: &str) -> Vec<Observation> {
         let world = World::new();
-        let around = Around { table: &world.table, names: &world.names, now: Nanos(world.time) };
+        let around =
+            Around { table: &world.table, names: &world.names, tasks: &world.tasks, now: Nanos(world.time) };
         let file = FileText {
             time: Nanos(2),
             written: Nanos(1),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{Analyses, Around, Observation};
+use super::{Analyses, Around, Measured, Observation};
 use crate::event::{
     AgentId, Carried, CgroupId, Endpoint, Event, EventKind, Exec, Exit, Flow, FlowResult, FlowStats, Fork,
     Nanos, NetnsId, ProcessId, Protocol, StdioSocket, Ticks,
 };
 use crate::network::{Application, Fields, Names, Recognised, Role};
 use crate::process::ProcessTable;
+use crate::task::Ledger;
 
 pub(super) const SECOND: u64 = 1_000_000_000;
 
@@ -20,6 +21,7 @@ pub(super) struct World {
     pub(super) table: ProcessTable,
     pub(super) analyses: Analyses,
     pub(super) names: Names,
+    pub(super) tasks: Ledger,
     pub(super) seen: Vec<Observation>,
     pub(super) time: u64,
 }
@@ -83,7 +85,8 @@ impl World {
         self.time += 1_000_000;
         let event = at(self.time, pid, kind);
         self.table.apply(&event);
-        let around = Around { table: &self.table, names: &self.names, now: Nanos(self.time) };
+        let around =
+            Around { table: &self.table, names: &self.names, tasks: &self.tasks, now: Nanos(self.time) };
         self.analyses.event(around, &event, &mut self.seen);
         self
     }
@@ -117,7 +120,7 @@ impl World {
     }
 
     pub(super) fn exit(&mut self, pid: u32) -> &mut Self {
-        self.event(pid, EventKind::Exit(Exit { code: 0, signal: None }))
+        self.event(pid, EventKind::Exit(Exit { user: 0, system: 0, code: 0, signal: None }))
     }
 
     /// A connect that is answered; errno 0 is success.
@@ -164,8 +167,17 @@ impl World {
     ) -> &mut Self {
         self.time += 1_000_000;
         let recognised = spoken(self.time, pid, flow(cookie, remote), application, fields);
-        let around = Around { table: &self.table, names: &self.names, now: Nanos(self.time) };
+        let around =
+            Around { table: &self.table, names: &self.names, tasks: &self.tasks, now: Nanos(self.time) };
         self.analyses.recognised(around, &recognised, &mut self.seen);
+        self
+    }
+
+    pub(super) fn measured(&mut self, measured: &Measured) -> &mut Self {
+        self.time = self.time.max(measured.time().0);
+        let around =
+            Around { table: &self.table, names: &self.names, tasks: &self.tasks, now: Nanos(self.time) };
+        self.analyses.measured(around, measured, &mut self.seen);
         self
     }
 
@@ -173,7 +185,8 @@ impl World {
         for _ in 0..seconds {
             self.time += SECOND;
             self.table.tick(Nanos(self.time));
-            let around = Around { table: &self.table, names: &self.names, now: Nanos(self.time) };
+            let around =
+                Around { table: &self.table, names: &self.names, tasks: &self.tasks, now: Nanos(self.time) };
             self.analyses.tick(around, &mut self.seen);
         }
         self

@@ -145,7 +145,7 @@ impl Decoder {
                 let (exit, _) = take::<wire::Exit>(rest)?;
                 let [signal, code, ..] = exit.status.to_le_bytes();
                 let signal = (signal & 0x7f != 0).then_some(signal & 0x7f);
-                EventKind::Exit(Exit { code, signal })
+                EventKind::Exit(Exit { user: 0, system: 0, code, signal })
             }
             Kind::Connect => EventKind::Connect(initiated(&take::<wire::Socket>(rest)?.0)),
             Kind::ConnectResult => {
@@ -329,6 +329,7 @@ impl Decoder {
         Ok(EventKind::Operation(Box::new(Operation {
             code,
             errno,
+            huge: false,
             program_type: (program_type != 0).then_some(program_type),
             mntns,
             same_agent: header.flags & flag::SAME_AGENT != 0,

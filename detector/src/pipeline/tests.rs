@@ -129,7 +129,7 @@ fn a_daemon_becomes_an_observation_that_rules_judge() {
             fork(SECOND, 1, 2),
             event(SECOND, 2, EventKind::Setsid),
             fork(SECOND, 2, 3),
-            event(SECOND, 2, EventKind::Exit(Exit { code: 0, signal: None })),
+            event(SECOND, 2, EventKind::Exit(Exit { user: 0, system: 0, code: 0, signal: None })),
             exec(2 * SECOND, 3, "/tmp/daemon"),
             Input::Tick(Nanos(3 * SECOND)),
         ],

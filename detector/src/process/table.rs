@@ -137,6 +137,11 @@ impl ProcessTable {
         self.places.len()
     }
 
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Process> {
+        self.places.values().filter_map(|index| Some(&self.slots.get(*index)?.process))
+    }
+
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()

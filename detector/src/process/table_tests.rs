@@ -34,7 +34,7 @@ fn exec(time: u64, process: ProcessId, exe: &str, parent: ProcessId) -> Event {
 }
 
 fn exit(time: u64, process: ProcessId) -> Event {
-    event(time, process, EventKind::Exit(Exit { code: 0, signal: None }))
+    event(time, process, EventKind::Exit(Exit { user: 0, system: 0, code: 0, signal: None }))
 }
 
 fn table(events: impl IntoIterator<Item = Event>) -> ProcessTable {

@@ -191,6 +191,7 @@ fn operation(fields: &Map<String, Value>) -> Operation {
         target: None,
         same_agent: false,
         errno: number(fields, "OperationErrno").and_then(|errno| errno.try_into().ok()).unwrap_or(0),
+        huge: false,
         program_type: None,
         mntns: 0,
         number: number(fields, "OperationNumber").unwrap_or_default(),

@@ -18,6 +18,7 @@ use crate::event::{
     StdioSocket, is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
+use crate::task::Ledger;
 use crate::wallet::{self, Address};
 
 mod target;
@@ -48,6 +49,8 @@ pub struct Subject<'a> {
     pub change: Option<&'a Change>,
     /// Strings of canaries.
     pub canaries: &'a Strings,
+    /// What agents were meant to do.
+    pub tasks: &'a Ledger,
 }
 
 impl<'a> Subject<'a> {
@@ -89,6 +92,7 @@ impl<'a> View<'a> {
             actor: _,
             change,
             canaries,
+            tasks: _,
         } = *subject;
         let process = OnceCell::new();
         let exec = if let Some(EventKind::Exec(exec)) = what.kind() {

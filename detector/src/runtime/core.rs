@@ -5,6 +5,7 @@ use crate::event::Nanos;
 use crate::pipeline::{Input, Outputs, Pipeline};
 use crate::recording::Recorder;
 use crate::rules::RuleSet;
+use crate::telemetry::Watched;
 
 use super::Clock;
 use super::deliver::Outlet;
@@ -47,12 +48,24 @@ impl Core {
             | Input::Gaps(_)
             | Input::Own(_)
             | Input::ExpectedDaemons(_)
+            | Input::Cpu(_)
+            | Input::Gpu(_)
+            | Input::Look(_)
+            | Input::Rounding(_)
+            | Input::Task(_)
+            | Input::ToolCall(_)
             | Input::Tick(_) => None,
         };
         pipeline.step_into(input, &mut self.outputs);
         for alert in self.outputs.alerts.drain(..) {
             outlet.send(measured(alert, received, now));
         }
+    }
+
+    /// Who is watched now; empty where nothing is judged.
+    pub fn watched(&self) -> Vec<Watched> {
+        let Some((pipeline, _)) = &self.judge else { return Vec::new() };
+        pipeline.watched().collect()
     }
 
     /// Judges by other rules from now on.

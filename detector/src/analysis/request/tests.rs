@@ -4,6 +4,7 @@ use super::super::world::{World, at, field};
 use super::*;
 use crate::event::{CgroupId, Operation};
 use crate::network::Names;
+use crate::task::Ledger;
 
 fn told(world: &mut World) -> Vec<Observation> {
     world.taken()
@@ -16,6 +17,7 @@ fn connects(world: &mut World, pid: u32, path: &str) {
         same_agent: false,
         number: 0,
         errno: 0,
+        huge: false,
         program_type: None,
         mntns: 0,
         path: Some(path.into()),
@@ -31,7 +33,8 @@ fn appears(world: &mut World, path: &str) {
     let mut event = at(world.time, 0, EventKind::CgroupCreate(change));
     event.agent = AgentId::NONE;
     let names = Names::default();
-    let around = Around { table: &world.table, names: &names, now: Nanos(world.time) };
+    let around =
+        Around { table: &world.table, names: &names, tasks: &Ledger::default(), now: Nanos(world.time) };
     world.analyses.event(around, &event, &mut world.seen);
 }
 
@@ -131,7 +134,8 @@ fn a_million_requests_cost_no_more_than_the_limit() {
     world.fork(1, 2);
     let mut analysis = Request::default();
     let names = Names::default();
-    let around = Around { table: &world.table, names: &names, now: Nanos(world.time) };
+    let around =
+        Around { table: &world.table, names: &names, tasks: &Ledger::default(), now: Nanos(world.time) };
     let exec = Exec {
         exe: "/usr/bin/docker".into(),
         argv: ["docker", "run", "a"].map(Into::into).to_vec(),
