@@ -7,12 +7,13 @@ mod audit;
 mod cost;
 mod daemon;
 mod growth;
+pub(crate) mod many;
 mod network;
 mod replay;
 mod stage;
 mod workload;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::interrupt;
 use crate::root::Root;
@@ -43,6 +44,7 @@ struct Row {
 /// All of them; auditd last, because it leaves a mark on the kernel until it is wiped.
 const ROWS: &[Row] = &[
     Row { name: "cost", measure: cost::measure },
+    Row { name: "files", measure: cost::files },
     Row { name: "replay", measure: replay::measure },
     Row { name: "daemon", measure: daemon::measure },
     Row { name: "latency", measure: daemon::latency },
@@ -108,6 +110,12 @@ impl Line {
 
 /// Runs the command.
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
+    let wanted = |row: &&Row| arguments.filter.as_deref().is_none_or(|filter| row.name.contains(filter));
+    let rows: Vec<&Row> = ROWS.iter().filter(wanted).collect();
+    if rows.is_empty() {
+        let names: Vec<&str> = ROWS.iter().map(|row| row.name).collect();
+        bail!("no row has that in its name; there are {}", names.join(", "));
+    }
     if !arguments.built {
         setup::ensure(&[Purpose::Build, Purpose::Live])?;
         crate::build::release(&["detector", "detector-tests"])?;
@@ -119,10 +127,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     let busy = load();
     let stage = Stage::create()?;
     let mut lines = vec![];
-    for row in ROWS {
-        if arguments.filter.as_deref().is_some_and(|filter| !row.name.contains(filter)) {
-            continue;
-        }
+    for row in rows {
         step(&format!("measuring: {}", row.name));
         match (row.measure)(&stage, arguments.rounds) {
             Ok(more) => lines.extend(more),
@@ -158,7 +163,7 @@ fn table(lines: &[Line]) -> String {
 }
 
 /// The middle of some numbers.
-fn median(mut numbers: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut numbers: Vec<f64>) -> Option<f64> {
     numbers.sort_by(f64::total_cmp);
     let middle = numbers.len() / 2;
     let upper = numbers.get(middle).copied()?;

@@ -3,14 +3,13 @@
 //! Needs no root and leaves nothing behind but the kernels in the user's cache. Without the processor's own
 //! virtualisation qemu emulates one, which is slow and works everywhere.
 
+mod bench;
 mod image;
 mod kernels;
 mod machine;
 mod report;
 mod verifier;
 
-use std::fs;
-use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::setup::{self, Purpose};
 use crate::shell::step;
 use crate::{interrupt, place, table};
-use image::PROGRAMS;
+use image::{Image, PROGRAMS};
 use kernels::{KERNELS, Kernel};
 use machine::Run;
 
@@ -44,6 +43,9 @@ pub(crate) struct Arguments {
     /// Accept how many instructions the verifier goes through now.
     #[arg(long, conflicts_with_all = ["command", "filter"])]
     accept: bool,
+    /// Measure what watching costs there instead.
+    #[arg(long, conflicts_with_all = ["command", "filter", "accept"])]
+    bench: bool,
 }
 
 impl Arguments {
@@ -51,13 +53,13 @@ impl Arguments {
     pub(crate) fn ci() -> Self {
         let kernels = KERNELS.iter().filter(|kernel| kernel.in_ci);
         let kernels = kernels.map(|kernel| kernel.name.to_owned()).collect();
-        Self { kernels, list: false, command: None, filter: None, accept: false }
+        Self { kernels, list: false, command: None, filter: None, accept: false, bench: false }
     }
 }
 
 /// Runs the command.
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
-    let Arguments { kernels, list, command, filter, accept } = arguments;
+    let Arguments { kernels, list, command, filter, accept, bench } = arguments;
     if *list {
         return show_kernels();
     }
@@ -69,14 +71,17 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     interrupt::watch()?;
     kernels::ensure(&chosen)?;
     let programs = image::build()?;
+    if *bench {
+        return bench::main(&chosen, &programs);
+    }
     match command {
         Some(command) => {
-            let image = Image(image::make(&programs, command)?);
-            commands(&chosen, &image.0)
+            let image = Image::make(&programs, &[], command)?;
+            commands(&chosen, &image)
         }
         None => {
-            let image = Image(image::make(&programs, &tests(filter.as_deref()))?);
-            let done = run_tests(&chosen, &image.0);
+            let image = Image::make(&programs, &[], &tests(filter.as_deref()))?;
+            let done = run_tests(&chosen, &image);
             let counts = report::summarise(&done)?;
             let ran: Vec<&str> = chosen.iter().map(|kernel| kernel.name).collect();
             if *accept {
@@ -85,16 +90,6 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
             }
             verifier::compare(&verifier::accepted()?, &counts, &ran)
         }
-    }
-}
-
-/// Removed when it is dropped.
-struct Image(PathBuf);
-
-impl Drop for Image {
-    fn drop(&mut self) {
-        // Left behind it takes room until the next `cargo clean`, no more.
-        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -137,13 +132,13 @@ fn tests(filter: Option<&str>) -> String {
 }
 
 /// Runs the image's command on each kernel in turn; fails where it fails.
-fn commands(kernels: &[Kernel], image: &Path) -> Result<()> {
+fn commands(kernels: &[Kernel], image: &Image) -> Result<()> {
     let mut failed = vec![];
     for kernel in kernels {
         step(&format!("on {}", kernel.name));
-        let run = boot(*kernel, image, |line| println!("{line}"))?;
+        let run = boot(*kernel, image, 1, LIMIT, |line| println!("{line}"))?;
         if run.status != Some(0) {
-            failed.push(format!("{} {}", kernel.name, outcome(&run)));
+            failed.push(format!("{} {}", kernel.name, outcome(&run, LIMIT)));
         }
         if run.status.is_none() {
             println!("{}", machine::last_words(&run.console));
@@ -157,7 +152,7 @@ fn commands(kernels: &[Kernel], image: &Path) -> Result<()> {
 
 /// Runs the tests on all kernels, as many at once as there are processors and one more, since tests that wait for
 /// the clock leave theirs to others. In the order of `kernels`.
-fn run_tests(kernels: &[Kernel], image: &Path) -> Vec<(Kernel, Result<Run>)> {
+fn run_tests(kernels: &[Kernel], image: &Image) -> Vec<(Kernel, Result<Run>)> {
     let workers = thread::available_parallelism().map_or(1, Into::into).saturating_add(1).min(kernels.len());
     let waiting = Mutex::new(kernels.iter());
     let place = place::target().map_or_else(|_| "target".to_owned(), |target| target.display().to_string());
@@ -170,9 +165,9 @@ fn run_tests(kernels: &[Kernel], image: &Path) -> Vec<(Kernel, Result<Run>)> {
                         "{}: booting; what it says is in {place}/machines/{}.output",
                         kernel.name, kernel.name
                     ));
-                    let result = boot(*kernel, image, |_| {});
+                    let result = boot(*kernel, image, 1, LIMIT, |_| {});
                     match &result {
-                        Ok(run) => step(&format!("{}: {}", kernel.name, outcome(run))),
+                        Ok(run) => step(&format!("{}: {}", kernel.name, outcome(run, LIMIT))),
                         Err(error) => step(&format!("{}: {error:#}", kernel.name)),
                     }
                     if let Ok(mut done) = done.lock() {
@@ -187,16 +182,22 @@ fn run_tests(kernels: &[Kernel], image: &Path) -> Vec<(Kernel, Result<Run>)> {
     done
 }
 
-fn boot(kernel: Kernel, image: &Path, show: impl FnMut(&str)) -> Result<Run> {
+fn boot(
+    kernel: Kernel,
+    image: &Image,
+    processors: u32,
+    limit: Duration,
+    show: impl FnMut(&str),
+) -> Result<Run> {
     let cached = kernel.cached()?.context("the kernel is gone from the cache")?;
     let console = place::target()?.join("machines").join(format!("{}.console", kernel.name));
-    machine::run(&cached, image, console, LIMIT, show)
+    machine::run(&cached, image.path(), console, processors, limit, show)
 }
 
-fn outcome(run: &Run) -> String {
+fn outcome(run: &Run, limit: Duration) -> String {
     let seconds = run.took.as_secs_f64();
     match run.status {
-        _ if run.late => format!("not done within {} s", LIMIT.as_secs()),
+        _ if run.late => format!("not done within {} s", limit.as_secs()),
         None => format!("the machine stopped after {seconds:.0} s, before the command ended"),
         Some(0) => format!("done after {seconds:.0} s"),
         Some(status) => format!("status {status} after {seconds:.0} s"),

@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use super::stage::Stage;
-use super::workload::{WORKLOADS, Workload, nanoseconds};
+use super::workload::{FILES, WORKLOADS, Workload, nanoseconds};
 use super::{Line, median};
 use crate::live::Guarded;
 use crate::shell::{step, which};
@@ -34,9 +34,19 @@ struct Series {
     failed: Option<anyhow::Error>,
 }
 
-/// Measures all workloads under all conditions, alternating.
+/// Loops and everyday work.
 pub(super) fn measure(stage: &Stage, rounds: u32) -> Result<Vec<Line>> {
-    let mut all: Vec<Series> = WORKLOADS
+    measure_all(stage, rounds, WORKLOADS)
+}
+
+/// Work on very many files.
+pub(super) fn files(stage: &Stage, rounds: u32) -> Result<Vec<Line>> {
+    measure_all(stage, rounds, FILES)
+}
+
+/// Measures all workloads under all conditions, alternating.
+fn measure_all(stage: &Stage, rounds: u32, workloads: &'static [Workload]) -> Result<Vec<Line>> {
+    let mut all: Vec<Series> = workloads
         .iter()
         .flat_map(|workload| {
             CONDITIONS.map(|condition| Series { workload, condition, ratios: vec![], failed: None })
@@ -47,7 +57,7 @@ pub(super) fn measure(stage: &Stage, rounds: u32) -> Result<Vec<Line>> {
         for condition in CONDITIONS {
             // Right before, so that whatever else this machine does weighs on both alike.
             let mut alone = vec![];
-            for workload in WORKLOADS {
+            for workload in workloads {
                 alone.push(workload.run(stage).with_context(|| format!("{} alone", workload.name))?);
             }
             let series = all.iter_mut().filter(|series| series.condition == condition);
@@ -93,7 +103,7 @@ fn hold(stage: &Stage, condition: Condition) -> Result<Option<Guarded>> {
 
 fn run(stage: &Stage, workload: &Workload, condition: Condition) -> Result<f64> {
     match condition {
-        Condition::Watched => nanoseconds(&mut stage.wrapped(&workload.command_line(stage))?),
+        Condition::Watched => nanoseconds(&mut stage.wrapped(&workload.command_line(stage)?)?),
         Condition::Unwatched | Condition::Idle | Condition::Empty | Condition::Bpftrace => {
             workload.run(stage)
         }

@@ -1,6 +1,7 @@
 //! What the measurements share: a scratch directory, a repository to clone, control groups, a detector that
 //! holds a watch.
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,24 +10,21 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tempfile::TempDir;
 
+use super::many::{Many, commit_all};
 use crate::interrupt::wait_for;
 use crate::live::{self, Guarded};
 use crate::place;
-use crate::shell::output;
 
 /// How long a program may take to be ready.
 pub(super) const START: Duration = Duration::from_secs(20);
 /// Files in the repository, and modules in its crate.
 const FILES: u32 = 200;
 const MODULES: u32 = 30;
-/// Files of the repository and the archive that are nothing but many files, and how many a directory holds.
-const MANY: u32 = 20_000;
-const IN_DIRECTORY: u32 = 100;
-
 /// The ground of all measurements; dropped, it goes away.
 pub(super) struct Stage {
     directory: TempDir,
     trigger: PathBuf,
+    many: OnceCell<Many>,
 }
 
 impl Stage {
@@ -36,9 +34,8 @@ impl Stage {
         let directory = tempfile::Builder::new().prefix("bench.").tempdir_in(&target);
         let directory =
             directory.with_context(|| format!("cannot make a directory in {}", target.display()))?;
-        let stage = Self { directory, trigger: place::release("detector-trigger")? };
+        let stage = Self { directory, trigger: place::release("detector-trigger")?, many: OnceCell::new() };
         stage.make_repository()?;
-        stage.make_many_files()?;
         Ok(stage)
     }
 
@@ -57,43 +54,12 @@ impl Stage {
         self.file("work.sh")
     }
 
-    /// A script that clones the repository of many files.
-    pub(super) fn clone_script(&self) -> PathBuf {
-        self.file("clone.sh")
-    }
-
-    /// A script that unpacks the archive of many files.
-    pub(super) fn unpack_script(&self) -> PathBuf {
-        self.file("unpack.sh")
-    }
-
-    fn make_many_files(&self) -> Result<()> {
-        let many = self.file("many");
-        for number in 0..MANY {
-            let directory = many.join(format!("directory-{}", number / IN_DIRECTORY));
-            if number % IN_DIRECTORY == 0 {
-                fs::create_dir_all(&directory)?;
-            }
-            fs::write(directory.join(format!("file-{number}.txt")), format!("{number}\n").repeat(50))?;
+    /// The repository and the archive of very many files.
+    pub(super) fn many(&self) -> Result<&Many> {
+        if self.many.get().is_none() {
+            let _ = self.many.set(Many::create()?);
         }
-        commit_all(&many)?;
-        let here = self.directory.path().display();
-        output(
-            Command::new("tar")
-                .args(["--exclude=.git", "-C"])
-                .arg(&many)
-                .arg("-cf")
-                .arg(self.file("many.tar"))
-                .arg("."),
-        )?;
-        let clone = format!(
-            "set -e\nrm -rf '{here}/cloned'\ngit clone -q --no-hardlinks '{here}/many' '{here}/cloned'\n"
-        );
-        fs::write(self.clone_script(), clone).context("cannot write the script that clones")?;
-        let unpack = format!(
-            "set -e\nrm -rf '{here}/unpacked'\nmkdir '{here}/unpacked'\ntar -C '{here}/unpacked' -xf '{here}/many.tar'\n"
-        );
-        fs::write(self.unpack_script(), unpack).context("cannot write the script that unpacks")
+        self.many.get().context("was just made")
     }
 
     fn make_repository(&self) -> Result<()> {
@@ -175,18 +141,4 @@ impl Stage {
         command.args(["run", "--config"]).arg(&config).stdout(std::process::Stdio::null());
         self.start(name, &mut command, |running| running.last_words().contains("watching"))
     }
-}
-
-/// Makes a repository of a directory, with one commit.
-fn commit_all(directory: &Path) -> Result<()> {
-    let name = ["-c", "user.name=bench", "-c", "user.email=bench@localhost"];
-    let git = || {
-        let mut git = Command::new("git");
-        git.arg("-C").arg(directory).args(name).env("GIT_CONFIG_GLOBAL", "/dev/null");
-        git
-    };
-    output(git().args(["init", "-q"]))?;
-    output(git().args(["add", "."]))?;
-    output(git().args(["commit", "-q", "-m", "all"]))?;
-    Ok(())
 }

@@ -58,8 +58,31 @@ pub(super) fn build() -> Result<Programs> {
     Ok(found)
 }
 
-/// Makes an image that runs `command` by the shell, at `PROGRAMS`, and ends.
-pub(super) fn make(programs: &Programs, command: &str) -> Result<PathBuf> {
+/// A root file system in one file; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Image(PathBuf);
+
+impl Image {
+    /// Makes one that runs `command` by the shell, at `PROGRAMS`, and ends. Each of `more` is a file or directory
+    /// here and where it lies inside.
+    pub(super) fn make(programs: &Programs, more: &[(PathBuf, PathBuf)], command: &str) -> Result<Self> {
+        make(programs, more, command).map(Self)
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Image {
+    fn drop(&mut self) {
+        // Left behind it takes room until the next `cargo clean`, no more.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+fn make(programs: &Programs, more: &[(PathBuf, PathBuf)], command: &str) -> Result<PathBuf> {
     let place = place::target()?.join("machines");
     fs::create_dir_all(&place).with_context(|| format!("cannot make {}", place.display()))?;
     let tree = tempfile::tempdir_in(&place).context("cannot make a directory")?;
@@ -82,6 +105,10 @@ pub(super) fn make(programs: &Programs, command: &str) -> Result<PathBuf> {
         fs::copy(program, inside.join(name))?;
     }
     python(root)?;
+    for (file, place) in more {
+        let target = beneath(root, place)?;
+        output(Command::new("cp").arg("-RL").arg(file).arg(target))?;
+    }
     script(&root.join("init"), INIT)?;
     script(
         &root.join("command"),
@@ -127,10 +154,10 @@ fn python(root: &Path) -> Result<()> {
     let mut files: Vec<PathBuf> = listed.lines().map(PathBuf::from).collect();
     let program = files.first().cloned().context("python3 does not say what it is")?;
     let is_library = |file: &&PathBuf| file.extension().is_some_and(|extension| extension == "so");
-    let linked: Vec<&PathBuf> = files.iter().filter(is_library).chain([&program]).collect();
-    let libraries = output(Command::new("ldd").args(linked))?;
-    let words = libraries.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
-    files.extend(words.map(PathBuf::from));
+    let linked: Vec<&Path> =
+        files.iter().filter(is_library).chain([&program]).map(PathBuf::as_path).collect();
+    let libraries = libraries(&linked)?;
+    files.extend(libraries);
     files.sort();
     files.dedup();
     for file in &files {
@@ -139,8 +166,7 @@ fn python(root: &Path) -> Result<()> {
             let beside = file.with_file_name("lib-dynload");
             fs::create_dir_all(root.join(beside.strip_prefix("/").unwrap_or(&beside)))?;
         }
-        let target = root.join(file.strip_prefix("/").context("a file of python3 has no full path")?);
-        fs::create_dir_all(target.parent().context("a file has a directory")?)?;
+        let target = beneath(root, file)?;
         fs::copy(file, &target)?;
         // Compiled modules hold the time of their source.
         File::options().write(true).open(&target)?.set_modified(file.metadata()?.modified()?)?;
@@ -149,6 +175,21 @@ fn python(root: &Path) -> Result<()> {
         symlink(program, root.join("usr/bin/python3"))?;
     }
     Ok(())
+}
+
+/// The libraries that programs are linked to, as the dynamic loader finds them.
+pub(super) fn libraries(programs: &[&Path]) -> Result<Vec<PathBuf>> {
+    let listed = output(Command::new("ldd").args(programs))?;
+    let words = listed.split_whitespace().filter(|word| word.starts_with('/') && !word.ends_with(':'));
+    Ok(words.map(PathBuf::from).collect())
+}
+
+/// Where a full path lies beneath `root`; the directory for it is made.
+fn beneath(root: &Path, path: &Path) -> Result<PathBuf> {
+    let target =
+        root.join(path.strip_prefix("/").with_context(|| format!("{} is no full path", path.display()))?);
+    fs::create_dir_all(target.parent().context("a file has a directory")?)?;
+    Ok(target)
 }
 
 fn script(path: &Path, text: &str) -> Result<()> {

@@ -40,6 +40,7 @@ pub(super) fn run(
     kernel: &Path,
     image: &Path,
     console: PathBuf,
+    processors: u32,
     limit: Duration,
     mut show: impl FnMut(&str),
 ) -> Result<Run> {
@@ -47,7 +48,8 @@ pub(super) fn run(
     let qemu =
         which(QEMU).with_context(|| format!("{QEMU} is missing; `cargo xtask vm` installs it by apt"))?;
     let mut command = Command::new(qemu);
-    command.args(["-M", "pc", "-m", MEMORY, "-smp", "1", "-nodefaults", "-display", "none", "-no-reboot"]);
+    command.args(["-M", "pc", "-m", MEMORY, "-smp", &processors.to_string()]);
+    command.args(["-nodefaults", "-display", "none", "-no-reboot"]);
     command.args(if has_kvm() {
         ["-accel", "kvm", "-cpu", "host"]
     } else {

@@ -65,7 +65,7 @@ fn complaint(
     counts: &mut Counts,
 ) -> Option<String> {
     if run.late || run.status != Some(0) || tally.failed > 0 {
-        return Some(super::outcome(run));
+        return Some(super::outcome(run, super::LIMIT));
     }
     if tally.passed == 0 {
         return Some("no test ran".to_owned());
