@@ -86,6 +86,7 @@ type Judged = BTreeMap<String, BTreeSet<(String, Level)>>;
 /// Judges every event by itself: repeats count as much as the first.
 fn judged(events: &[Event], marks: &str) -> Judged {
     let strings = detector::canary::Strings::default();
+    let tasks = detector::task::Ledger::default();
     let mut rules = RuleSet::builtin().unwrap();
     let mut table = ProcessTable::default();
     let (mut found, mut mark) = (Judged::new(), String::new());
@@ -110,6 +111,7 @@ fn judged(events: &[Event], marks: &str) -> Judged {
             actor: None,
             change: None,
             canaries: &strings,
+            tasks: &tasks,
         };
         rules.judge(&subject, &mut findings);
         let of_mark = found.entry(mark.clone()).or_default();

@@ -27,8 +27,8 @@ fn a_fork_names_the_child_that_later_ends() {
         (event.process.pid == child && matches!(event.kind, EventKind::Exit(_))).then_some(event.process)
     });
     assert_eq!(end, fork.child, "pid and start are those that the fork told");
-    assert_eq!(exit_of(&mut watch, child), Exit { code: 7, signal: None });
-    assert_eq!(exit_of(&mut watch, pid), Exit { code: 0, signal: None });
+    assert!(matches!(exit_of(&mut watch, child), Exit { code: 7, signal: None, .. }));
+    assert!(matches!(exit_of(&mut watch, pid), Exit { code: 0, signal: None, .. }));
 }
 
 #[test]
