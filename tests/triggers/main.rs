@@ -11,6 +11,7 @@ mod exec;
 mod file;
 mod fork;
 mod hot;
+mod memory;
 mod name;
 mod net;
 mod operation;
@@ -122,6 +123,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("namespaces", "", operation::namespaces),
     Trigger("chroot", "DIRECTORY", operation::chroot),
     Trigger("odd", "NAME", operation::odd),
+    Trigger("memory", "plain|huge|huge-reserved LENGTH…", memory::ask),
     Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),

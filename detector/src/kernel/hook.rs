@@ -290,6 +290,9 @@ pub mod event {
     /// Something was done to another process or to the kernel.
     pub const OPERATION: &str = "operation (on processes and the kernel)";
 
+    /// Anonymous memory of one of RandomX's sizes was asked for.
+    pub const RANDOMX: &str = "memory of RandomX's sizes";
+
     /// What the syscall tier is asked for by each; those that it does not know are not here.
     pub const FALLBACK: &[(&str, u64)] = &[
         (OPEN, Kind::FileOpen.bit()),
@@ -303,9 +306,11 @@ pub mod event {
         (CAPABILITY, OperationCode::FileCapability.bit()),
         (SETSID, Kind::Setsid.bit()),
         (OPERATION, Kind::Operation.bit()),
+        (RANDOMX, OperationCode::RandomxMemory.bit()),
     ];
 }
 
+const RANDOMX_BLIND: &str = "RandomX in memory that was asked for in parts, or in more than it needs";
 const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 
 /// Hooks that stand for themselves, and that of the last tier.
@@ -534,6 +539,7 @@ const HOOKS: &[Hook] = &[
             event::CAPABILITY,
             event::SETSID,
             event::OPERATION,
+            event::RANDOMX,
         ],
         needs: FILE,
         pieces: &[],
@@ -542,6 +548,7 @@ const HOOKS: &[Hook] = &[
             "file operations by 32-bit syscalls",
             "code that was mapped for reading and made executable afterwards",
             "writes through a descriptor that was opened before the watch began or received over a socket",
+            RANDOMX_BLIND,
         ],
         vital: Vital::No,
         tier: Some(Tier::Syscall),
