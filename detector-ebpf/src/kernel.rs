@@ -94,6 +94,19 @@ impl SignalInfo {
     }
 }
 
+/// Floating-point state of a task, as last saved.
+#[derive(Clone, Copy)]
+pub struct FpuState(pub *const u8);
+
+impl FpuState {
+    /// The register that says, among else, how SSE rounds.
+    #[inline(always)]
+    pub fn mxcsr(self) -> u32 {
+        let state: *const u8 = if known!(fpu_fpstate) { at!(self.0, fpu_fpstate) } else { self.0 };
+        at!(state, fpu_mxcsr)
+    }
+}
+
 /// Plain old data that any bytes are a value of.
 pub trait Plain: Copy {}
 impl Plain for u8 {}

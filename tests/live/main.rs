@@ -25,5 +25,6 @@ mod operation;
 mod packet;
 mod persistence;
 mod process;
+mod rounding;
 mod watch;
 mod wire;

@@ -53,6 +53,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("threads", "COUNT", fork::threads),
     Trigger("setsid", "", fork::setsid),
     Trigger("burn", "THREADS MILLISECONDS", burn::times),
+    Trigger("rounding", "nearest|down|up|zero THREADS SECONDS", burn::rounding),
     Trigger("daemon", "ADDRESS SECONDS", daemon::run),
     Trigger("connect-tcp", "ADDRESS", net::connect_tcp),
     Trigger("connect-tcp-nonblocking", "ADDRESS", net::connect_tcp_nonblocking),

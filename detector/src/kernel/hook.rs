@@ -66,6 +66,8 @@ pub enum When {
     Always,
     /// While at least one agent exists; programs of control groups also where one is expected.
     Agents,
+    /// While a process is under suspicion.
+    Suspicion,
 }
 
 /// One eBPF program and its place.
@@ -520,6 +522,17 @@ const HOOKS: &[Hook] = &[
         needs: SIGNAL,
         pieces: &[],
         blind: &["signals that fcntl(F_SETSIG) has the kernel send"],
+        vital: Vital::No,
+        tier: None,
+    },
+    Hook {
+        program: "rounding",
+        attach: Attach::BtfTracepoint("x86_fpu_regs_deactivated"),
+        when: When::Suspicion,
+        serves: &["rounding mode of busy processes"],
+        needs: &["fpu_mxcsr"],
+        pieces: &[],
+        blind: &[],
         vital: Vital::No,
         tier: None,
     },
