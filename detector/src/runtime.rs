@@ -22,6 +22,9 @@ use crate::telemetry::{Feeder, Roster};
 
 mod core;
 pub mod deliver;
+mod suspicion;
+
+use suspicion::Suspicion;
 
 pub use core::Core;
 
@@ -74,6 +77,7 @@ pub struct Engine {
     measured: Receiver<Input>,
     feeder: Feeder,
     roster: Roster,
+    suspicion: Suspicion,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -106,6 +110,7 @@ impl Engine {
             measured,
             feeder,
             roster: Roster::default(),
+            suspicion: Suspicion::default(),
             commands,
             wake,
         };
@@ -214,6 +219,9 @@ impl Engine {
                 self.core.feed(Input::FileText(Box::new(text)), clock::now);
             }
             while let Ok(input) = self.measured.try_recv() {
+                if let Input::Cpu(sample) = &input {
+                    self.suspect(sample);
+                }
                 self.core.feed(input, clock::now);
             }
             self.follow_canaries();
@@ -385,6 +393,7 @@ impl Engine {
             };
             self.core.feed(Input::Event(lost), clock::now);
         }
+        self.resolve_suspicion();
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
         self.sensor.rest();
