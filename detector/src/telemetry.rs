@@ -1,6 +1,7 @@
 //! The rim that measures: threads of their own that sample processors and GPUs and hand what they saw to the ring
 //! thread. None of them may delay it: what it cannot take at once is dropped and counted.
 
+use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -73,5 +74,50 @@ impl Roster {
     /// A copy of it.
     pub fn get(&self) -> Vec<Watched> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What cannot be measured now, a sentence each, by who would measure it. The ring thread adds it once a second to what
+/// the sensor cannot see.
+#[derive(Clone, Debug, Default)]
+pub struct Gaps(Arc<Mutex<Said>>);
+
+#[derive(Debug, Default)]
+struct Said {
+    by: BTreeMap<&'static str, Vec<String>>,
+    is_new: bool,
+}
+
+impl Gaps {
+    /// Replaces what `who` said before; nothing where all can be measured.
+    pub fn set(&self, who: &'static str, gaps: Vec<String>) {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Said { by, is_new } = &mut *said;
+        let before = if gaps.is_empty() { by.remove(who) } else { by.insert(who, gaps) };
+        *is_new |= before.as_ref() != by.get(who);
+    }
+
+    /// All of them, where any changed since they were asked for last.
+    pub fn news(&self) -> Option<Vec<String>> {
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut said.is_new).then(|| said.by.values().flatten().cloned().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_of_several_add_up_and_are_told_once() {
+        let gaps = Gaps::default();
+        assert_eq!(gaps.news(), None);
+        gaps.set("gpu", vec!["no driver".to_owned()]);
+        gaps.set("cpu", vec!["no pressure".to_owned()]);
+        assert_eq!(gaps.news(), Some(vec!["no pressure".to_owned(), "no driver".to_owned()]));
+        gaps.set("gpu", vec!["no driver".to_owned()]);
+        assert_eq!(gaps.news(), None, "nothing changed");
+        gaps.set("gpu", Vec::new());
+        assert_eq!(gaps.news(), Some(vec!["no pressure".to_owned()]));
     }
 }
