@@ -398,6 +398,7 @@ impl Engine {
         }
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
+        self.roster.set_agents(self.agents.live().cloned().collect());
         self.sensor.rest();
     }
 }
