@@ -37,7 +37,7 @@ pub struct CpuProcess {
     pub voluntary_switches: Option<u64>,
     /// Threads.
     pub threads: u32,
-    /// Those of them that ran for at least a hundredth of the time.
+    /// Those of them that ran, or were ready to, for at least a twentieth of the time.
     pub busy_threads: Option<u32>,
     /// Nice value of its first thread.
     pub nice: i32,

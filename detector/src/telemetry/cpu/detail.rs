@@ -9,8 +9,9 @@ use super::super::file;
 
 /// Most threads of one process that are looked at.
 const MOST_THREADS: usize = 256;
-/// Share of the time, as its reciprocal, that a thread must have run for to count as busy.
-const BUSY_THREAD: u64 = 100;
+/// Share of the time, as its reciprocal, that a busy thread ran or was ready to, and that it ran at least.
+const WANTED: u64 = 20;
+const RAN: u64 = 1_000;
 
 /// What was read of a process in a round, to compare the next with.
 #[derive(Debug, Default)]
@@ -89,12 +90,13 @@ impl Reader {
         let idle = match (schedule, had.and_then(|had| had.schedule)) {
             (Some((ran, waited)), Some((had_run, had_waited))) => {
                 sum.timed = true;
-                let idle = ran.saturating_sub(had_run) < interval / BUSY_THREAD;
-                if !idle {
+                let (ran, waited) = (ran.saturating_sub(had_run), waited.saturating_sub(had_waited));
+                let busy = ran >= interval / RAN && ran.saturating_add(waited) >= interval / WANTED;
+                if busy {
                     sum.busy += 1;
-                    sum.waited = sum.waited.saturating_add(waited.saturating_sub(had_waited));
+                    sum.waited = sum.waited.saturating_add(waited);
                 }
-                idle
+                !busy
             }
             (None, _) | (_, None) => false,
         };

@@ -35,7 +35,7 @@ impl Groups {
     }
 
     /// Reads the groups of these agents; gives those that used something since they were read last.
-    pub(super) fn round<'a>(&mut self, agents: impl Iterator<Item = &'a Agent>) -> Vec<CpuAgent> {
+    pub(super) fn round<'agent>(&mut self, agents: impl Iterator<Item = &'agent Agent>) -> Vec<CpuAgent> {
         if self.known.len() > MOST_KEPT {
             self.known.clear();
         }
