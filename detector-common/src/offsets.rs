@@ -97,6 +97,22 @@ offsets! {
     css_set_dfl = "css_set.dfl_cgrp";
     /// Number of live threads.
     signal_live = "signal_struct.live";
+    /// First of its threads.
+    signal_threads = "signal_struct.thread_head";
+    /// User time of threads that were released.
+    signal_user = "signal_struct.utime";
+    /// Their system time.
+    signal_system = "signal_struct.stime";
+    /// Their time by the scheduler's clock.
+    signal_ran = "signal_struct.sum_sched_runtime";
+    /// Link from a thread to the next of its process.
+    task_thread = "task_struct.thread_node";
+    /// User time of a thread.
+    task_user = "task_struct.utime";
+    /// Its system time.
+    task_system = "task_struct.stime";
+    /// Its time by the scheduler's clock.
+    task_ran = "task_struct.se.sum_exec_runtime";
     /// File that an area of memory maps.
     area_file = "vm_area_struct.vm_file";
     /// First byte of argv in user memory.

@@ -269,6 +269,21 @@ pub struct Exit {
     pub status: u32,
     /// Zero.
     pub pad: u32,
+    /// What it used of the processors, all its threads.
+    pub times: Times,
+}
+
+/// Processor time in nanoseconds. The kernel's share of the two modes may be counted by the tick; their sum is then
+/// no more than a guess, and `ran` is exact.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// In user mode.
+    pub user: u64,
+    /// In the kernel.
+    pub system: u64,
+    /// In both, by the scheduler's clock.
+    pub ran: u64,
 }
 
 /// A socket operation.
@@ -579,7 +594,7 @@ const _: () = {
     assert!(size_of::<Operation>() == 48);
     assert!(size_of::<ExecChunk>() == 16);
     assert!(size_of::<Fork>() == 16);
-    assert!(size_of::<Exit>() == 8);
+    assert!(size_of::<Exit>() == 32);
     assert!(size_of::<Socket>() == 64);
     assert!(size_of::<Stdio>() == 40);
     assert!(size_of::<Payload>() == 80);

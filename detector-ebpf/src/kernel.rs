@@ -8,7 +8,9 @@ use core::mem::MaybeUninit;
 use core::ptr::read_volatile;
 
 use aya_ebpf::helpers::{bpf_get_current_task, generated};
+use detector_common::limits;
 use detector_common::offsets::Offsets;
+use detector_common::wire::Times;
 
 /// Filled by the loader and frozen: the verifier sees constants.
 #[unsafe(no_mangle)]
@@ -246,6 +248,37 @@ impl Task {
     #[inline(always)]
     pub fn exit_code(self) -> u32 {
         at!(self.0, task_exit_code)
+    }
+
+    /// What all threads of its process used of the processors, those that ended included.
+    ///
+    /// The kernel adds a thread's time to the process's when it releases the thread, which at the end of the last one
+    /// need not have come to all, and never has to the last and the first. One that is released between the
+    /// two reads is missed; of the one that runs, what it ran since the last tick.
+    #[inline(always)]
+    pub fn times(self) -> Times {
+        let signal: *const u8 = at!(self.0, task_signal);
+        let mut times = Times {
+            user: at!(signal, signal_user),
+            system: at!(signal, signal_system),
+            ran: at!(signal, signal_ran),
+        };
+        let head = inside!(signal, signal_threads);
+        // `next` is the first word of a list_head.
+        let mut link: *const u8 = read(head);
+        for _ in 0..limits::THREADS {
+            if link == head || link.is_null() {
+                break;
+            }
+            let thread = link.wrapping_sub(offset!(task_thread));
+            let (user, system, ran): (u64, u64, u64) =
+                (at!(thread, task_user), at!(thread, task_system), at!(thread, task_ran));
+            times.user = times.user.wrapping_add(user);
+            times.system = times.system.wrapping_add(system);
+            times.ran = times.ran.wrapping_add(ran);
+            link = read(link);
+        }
+        times
     }
 
     /// Whether no thread of the process lives any more.

@@ -4,6 +4,7 @@
 //! live tests compare with the events that the kernel reported.
 
 mod around;
+mod burn;
 mod cgroup;
 mod daemon;
 mod exec;
@@ -50,6 +51,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("vfork", "", fork::vfork),
     Trigger("threads", "COUNT", fork::threads),
     Trigger("setsid", "", fork::setsid),
+    Trigger("burn", "THREADS MILLISECONDS", burn::times),
     Trigger("daemon", "ADDRESS SECONDS", daemon::run),
     Trigger("connect-tcp", "ADDRESS", net::connect_tcp),
     Trigger("connect-tcp-nonblocking", "ADDRESS", net::connect_tcp_nonblocking),

@@ -10,11 +10,12 @@ use hashbrown::HashMap;
 use lru::LruCache;
 
 use crate::event::{
-    AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec, Exit,
+    AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec,
     FileEvent, FileOp, Flow, FlowResult, FlowStats, Fork, Membership, Nanos, NetnsId, Operation,
     OperationCode, Payload, ProcessId, Protocol, StdioSocket, Ticks, Trust, Written, text,
 };
 
+mod exit;
 mod file;
 mod mounts;
 mod path;
@@ -141,12 +142,7 @@ impl Decoder {
                 self.parents.put(fork.child_pid, header.pid);
                 EventKind::Fork(Fork { child: process(fork.child_pid, fork.child_start) })
             }
-            Kind::Exit => {
-                let (exit, _) = take::<wire::Exit>(rest)?;
-                let [signal, code, ..] = exit.status.to_le_bytes();
-                let signal = (signal & 0x7f != 0).then_some(signal & 0x7f);
-                EventKind::Exit(Exit { user: 0, system: 0, code, signal })
-            }
+            Kind::Exit => EventKind::Exit(exit::ended(take::<wire::Exit>(rest)?.0)),
             Kind::Connect => EventKind::Connect(initiated(&take::<wire::Socket>(rest)?.0)),
             Kind::ConnectResult => {
                 let socket = take::<wire::Socket>(rest)?.0;

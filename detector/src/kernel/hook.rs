@@ -126,6 +126,19 @@ const TASK: &[&str] = &[
     "cgroup_kn",
     "kernfs_id",
 ];
+const EXIT: &[&str] = &[
+    "task_signal",
+    "signal_live",
+    "task_exit_code",
+    "signal_threads",
+    "signal_user",
+    "signal_system",
+    "signal_ran",
+    "task_thread",
+    "task_user",
+    "task_system",
+    "task_ran",
+];
 const SENDER: &[&str] = &[
     "task_tgid",
     "task_pid",
@@ -324,7 +337,7 @@ const HOOKS: &[Hook] = &[
         attach: Attach::BtfTracepoint("sched_process_exit"),
         when: When::Always,
         serves: &["exit"],
-        needs: &["task_signal", "signal_live", "task_exit_code"],
+        needs: EXIT,
         pieces: &[],
         blind: &[],
         vital: Vital::Yes,
