@@ -30,6 +30,7 @@ struct Sampled {
 }
 
 /// Starts `compute` in a group and samples it until it ends.
+#[expect(clippy::disallowed_methods, reason = "samples are of stretches of time")]
 fn sample(group: &Cgroup, words: &[&str], prepare: impl FnOnce(&Child)) -> Sampled {
     let mut command = trigger::command(words).unwrap();
     let mut child = group.hold(&mut command).unwrap().stdout(Stdio::piped()).spawn().unwrap();
