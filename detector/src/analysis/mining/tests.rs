@@ -395,7 +395,9 @@ fn what_was_looked_at_is_not_said_to_be_unseen() {
     world.measured(&Measured::Rounding(Rounding { time, process, looked: 100, other: 80 }));
     let seen = world.taken();
     let [verdict] = seen.as_slice() else { panic!("{seen:?}") };
-    assert_eq!(field(verdict, "MiningCertainty"), "possible");
+    // Executables of this world have no link, so that it is hidden as well.
+    assert_eq!(field(verdict, "MiningMarks"), &serde_json::json!(["rounding", "hidden"]));
+    assert_eq!(field(verdict, "MiningCertainty"), "likely");
     let unseen = ["use of GPUs: nothing measures it", "what the agent was asked to do: no task was declared"];
     assert_eq!(*field(verdict, "MiningUnseen"), serde_json::json!(unseen));
 }
