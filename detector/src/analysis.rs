@@ -23,6 +23,7 @@ mod request;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod task;
 mod wallet_file;
 #[cfg(test)]
 mod world;
@@ -40,6 +41,7 @@ use request::Request;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+use task::Meant;
 pub use wallet_file::is_worth_reading;
 
 /// A fact about a process that took more than one event to see.
@@ -167,6 +169,7 @@ pub struct Analyses {
     relay: Relay,
     new_code: NewCode,
     request: Request,
+    meant: Meant,
     cpu: Cpu,
     gpu: Gpu,
     mining: Mining,
@@ -186,6 +189,7 @@ impl Analyses {
         self.shell_socket.event(around, event, out);
         self.relay.event(around, event, out);
         self.new_code.event(around, event, out);
+        self.meant.event(around, event);
         self.cpu.event(around, event, &mut self.signals);
         self.mining.event(around, event, &mut self.signals);
         self.weigh(around, from, out);
@@ -248,6 +252,7 @@ impl Analyses {
         self.daemon.tick(around, out);
         self.shell_socket.tick(around, out);
         self.relay.tick(around, out);
+        self.meant.tick(around, out);
         self.gpu.tick(around);
         self.weigh(around, from, out);
     }
@@ -263,6 +268,7 @@ impl Analyses {
             + self.relay.dropped()
             + self.new_code.dropped()
             + self.request.dropped()
+            + self.meant.dropped()
             + self.cpu.dropped()
             + self.gpu.dropped()
             + self.mining.dropped()

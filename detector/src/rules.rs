@@ -15,6 +15,7 @@ use crate::alert::Level;
 
 mod check;
 mod compile;
+mod declared;
 mod error;
 mod exemplar;
 mod expand;
@@ -26,6 +27,7 @@ mod source;
 mod subject;
 mod summary;
 
+pub(crate) use declared::{Declared, declared, is_daemon};
 pub use error::{Problem, RulesError};
 pub use exemplar::{Outcome, TestReport};
 pub use field::{Field, fields};
