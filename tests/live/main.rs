@@ -24,5 +24,6 @@ mod operation;
 mod packet;
 mod persistence;
 mod process;
+mod task;
 mod watch;
 mod wire;
