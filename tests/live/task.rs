@@ -69,7 +69,8 @@ impl Stage {
     fn running(&self) -> Vec<String> {
         let listed = self.task(&["list", "--json"]);
         assert_eq!(listed.code, Some(0), "{}", listed.stderr);
-        let parse = |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
+        let parse =
+            |line: &str| serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap().to_owned();
         listed.stdout.lines().map(parse).collect()
     }
 
@@ -126,12 +127,17 @@ fn tasks_are_begun_listed_and_ended_and_nonsense_names_the_remedy() {
     let stage = Stage::new();
     let early = stage.task(&["list"]);
     assert_eq!(early.code, Some(2));
-    assert!(early.stderr.contains("/run/socket") && early.stderr.contains("detector run"), "{}", early.stderr);
+    assert!(
+        early.stderr.contains("/run/socket") && early.stderr.contains("detector run"),
+        "{}",
+        early.stderr
+    );
 
     let running = stage.start();
     let mode = fs::metadata(stage.path("run/socket")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    let words = ["start", "--agent", "coder", "--expect", "gpu,listen:8000", "--exe", "python3*", "--ttl", "2h"];
+    let words =
+        ["start", "--agent", "coder", "--expect", "gpu,listen:8000", "--exe", "python3*", "--ttl", "2h"];
     let started = stage.task(&words);
     assert_eq!(started.code, Some(0), "{}", started.stderr);
     let id = started.stdout.trim().to_owned();
@@ -241,7 +247,10 @@ fn a_file_of_calls_is_followed_through_truncation_rotation_and_nonsense() {
     let mut running = stage.start();
     stage.call("one", "started");
     let alert = stage.until_in_call("one");
-    assert_eq!((&alert["tool_call"]["name"], &alert["tool_call"]["in_flight"]), (&"bash".into(), &Value::Null));
+    assert_eq!(
+        (&alert["tool_call"]["name"], &alert["tool_call"]["in_flight"]),
+        (&"bash".into(), &Value::Null)
+    );
     stage.call("one", "ended");
     stage.says("this is no JSON");
     stage.says("{\"tool\":7}");
