@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -80,9 +81,9 @@ impl Intake {
         let agents = Known(Arc::new(Mutex::new(agents)));
         let mut intake = Self { agents: agents.clone(), stop: None, stop_serving: None, threads: Vec::new() };
         let Places { socket, otlp, follow } = places;
-        let ear = Ear { agents, feeder };
+        let ear = Ear { agents, feeder, said: Arc::default() };
         if !follow.is_empty() {
-            intake.follow(follow, ear.clone());
+            intake.follow(&follow, ear.clone());
         }
         if socket.is_some() || otlp.is_some() {
             intake.serve(socket, otlp, ear);
@@ -95,14 +96,14 @@ impl Intake {
         *self.agents.0.lock().unwrap_or_else(PoisonError::into_inner) = agents;
     }
 
-    fn follow(&mut self, files: Vec<PathBuf>, ear: Ear) {
+    fn follow(&mut self, files: &[PathBuf], ear: Ear) {
         let stop = match eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK) {
             Ok(stop) => Arc::new(stop),
             Err(error) => return tracing::error!(%error, "files of tool calls are not followed"),
         };
         let theirs = stop.clone();
         // Before the thread: what is written from now on is new.
-        let files = follow::Files::open(&files);
+        let files = follow::Files::open(files);
         self.thread("follow", move || files.run(&theirs, &ear));
         self.stop = Some(stop);
     }
@@ -157,12 +158,17 @@ impl Drop for Intake {
 struct Ear {
     agents: Known,
     feeder: Feeder,
+    /// That something found no room is said.
+    said: Arc<AtomicBool>,
 }
 
 impl Ear {
     /// Hands over an input; nobody listening any more is the end of the run, which the caller sees by itself.
     fn hear(&self, input: Input) {
         self.feeder.feed(input);
+        if self.feeder.dropped() > 0 && !self.said.swap(true, Ordering::Relaxed) {
+            tracing::warn!("what was told or measured found no room and is dropped; the alerts may lack it");
+        }
     }
 
     fn call(&self, call: ToolCall) {

@@ -9,7 +9,6 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
@@ -24,7 +23,7 @@ const TURN: usize = 1 << 20;
 /// How often is looked where the kernel says nothing: file systems of other machines, and what was missed.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 500_000_000 };
 /// How long is waited between two looks at files that keep growing.
-const PAUSE: Duration = Duration::from_millis(2);
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 2_000_000 };
 
 /// Files that are followed, and what tells that they change.
 pub(super) struct Files {
@@ -58,7 +57,7 @@ impl Files {
                 return;
             }
             if let Some(changes) = &changes {
-                std::thread::sleep(PAUSE);
+                let _ = poll(&mut [PollFd::new(stop, PollFlags::IN)], Some(&PAUSE));
                 let mut dropped = [0_u8; 4096];
                 while rustix::io::read(changes, &mut dropped).is_ok_and(|read| read > 0) {}
             }

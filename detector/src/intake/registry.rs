@@ -48,7 +48,7 @@ impl Registry {
         }
         let done = match request {
             Request::Start { agent, expects, exe, name, ttl_seconds } => {
-                self.start(ear, now, agent, &expects, exe, name, ttl_seconds)
+                self.start(ear, now, agent, &expects, exe, name.as_deref(), ttl_seconds)
             }
             Request::End { id } => self.end(ear, now, &id),
             Request::List => {
@@ -98,7 +98,7 @@ impl Registry {
         agent: String,
         expects: &[String],
         exe: Option<String>,
-        name: Option<String>,
+        name: Option<&str>,
         ttl_seconds: Option<u64>,
     ) -> Result<String, String> {
         is_known(ear, &agent)?;
@@ -124,7 +124,7 @@ impl Registry {
         let task = Task {
             id: id.as_str().into(),
             agent: agent.into(),
-            name: short(name.as_deref().filter(|name| !name.is_empty()).unwrap_or(&id)),
+            name: short(name.filter(|name| !name.is_empty()).unwrap_or(&id)),
             expects,
             exe: exe.map(Into::into),
             started: now,
@@ -227,7 +227,7 @@ mod tests {
     fn ear() -> (Ear, Receiver<Input>) {
         let (feeder, inputs) = Feeder::new(Arc::new(eventfd(0, EventfdFlags::NONBLOCK).unwrap()));
         let agents = Known(Arc::new(Mutex::new(vec![Pattern::new("coder", "/agents/*").unwrap()])));
-        (Ear { agents, feeder }, inputs)
+        (Ear { agents, feeder, said: Arc::default() }, inputs)
     }
 
     fn ask(registry: &mut Registry, ear: &Ear, peer: &Peer, text: &str) -> Reply {
