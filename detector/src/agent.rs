@@ -46,6 +46,11 @@ impl Pattern {
         (!rest.contains('/')).then_some(place)
     }
 
+    /// What its agents are called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether the control group at `path` is an agent of this name.
     pub fn matches(&self, path: &str) -> bool {
         self.glob.is_match(path)

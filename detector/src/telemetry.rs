@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::event::{AgentId, CgroupId, ProcessId};
 use crate::pipeline::Input;
 
+pub mod gpu;
+
 /// Most inputs that wait for the ring thread.
 const WAITING: usize = 1024;
 

@@ -40,7 +40,9 @@ pub unsafe extern "C" fn nvmlDeviceGetName(device: Handle, to: *mut c_char, room
 pub unsafe extern "C" fn nvmlDeviceGetUUID(device: Handle, to: *mut c_char, room: c_uint) -> Code {
     code(at("nvmlDeviceGetUUID", device).and_then(|place| {
         let uuid = place.instance()?.map_or(&place.device()?.uuid, |instance| &instance.uuid);
-        let made = format!("GPU-{:08x}-0000-0000-0000-000000000000", place.index);
+        let kind = if place.instance.is_some() { "MIG" } else { "GPU" };
+        let part = place.instance.unwrap_or(0);
+        let made = format!("{kind}-{:08x}-{part:04x}-0000-0000-000000000000", place.index);
         // SAFETY: the caller gives a buffer of that size.
         unsafe { put_text(to, room, if uuid.is_empty() { &made } else { uuid }) }
     }))
