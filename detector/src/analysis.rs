@@ -45,7 +45,7 @@ use ssh_client::SshClient;
 pub use wallet_file::is_worth_reading;
 
 /// The tables of numbers and weights that analyses judge by.
-pub(crate) const TABLES: &[Form] = &[mining::FORM];
+pub(crate) const TABLES: &[Form] = &[mining::FORM, gpu::FORM];
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -192,6 +192,7 @@ impl Analyses {
         self.relay.event(around, event, out);
         self.new_code.event(around, event, out);
         self.cpu.event(around, event, &mut self.signals);
+        self.gpu.event(event);
         self.mining.event(around, event, &mut self.signals);
         self.weigh(around, from, out);
     }
@@ -221,6 +222,7 @@ impl Analyses {
     /// Takes the numbers and weights to judge by from now on.
     pub fn set_tables(&mut self, tables: &Tables) {
         self.mining.set_table(tables);
+        self.gpu.set_table(tables);
     }
 
     /// Takes a process that was there before; the table knows it already.

@@ -63,6 +63,11 @@ impl<K: Copy + Eq + Hash, V> Kept<K, V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
+    /// Lets go of entries of which something is not true; they are not counted.
+    pub(super) fn retain(&mut self, mut is: impl FnMut(&K, &mut V) -> bool) {
+        self.entries.retain(|key, (_, value)| is(key, value));
+    }
+
     /// Entries that had to make room.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
