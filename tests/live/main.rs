@@ -17,6 +17,7 @@ mod cli;
 mod daemon;
 mod exec;
 mod file;
+mod gpu;
 mod loss;
 mod network;
 mod new_code;
