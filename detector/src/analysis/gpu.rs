@@ -8,12 +8,10 @@
 //! What looks like mining, and what speaks against it, goes to the verdict as [`Signal`]s. Processes of no agent are not
 //! followed. Under MIG, NVML does not tell what a process computes: such use can be undeclared, and no more.
 
-use serde_json::Value;
-
 use super::kept::Kept;
 use super::mining::{Mark, Signal};
 use super::{Around, Moment, Observation};
-use crate::event::{AgentId, Event, EventKind, GpuDevice, GpuProcess, GpuSample, Nanos, ProcessId};
+use crate::event::{AgentId, Event, EventKind, GpuProcess, GpuSample, Nanos, ProcessId};
 use crate::rules::weights::{Form, Tables, numbers};
 use crate::task::Expect;
 
@@ -21,10 +19,12 @@ mod setting;
 mod shape;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod window;
 
 use setting::Settings;
-use shape::{Profile, Shape};
+use shape::Shape;
+use usage::{Use, place};
 use window::{Reading, Window};
 
 /// Most processes, and most pairs of process and device, that are followed.
@@ -210,9 +210,9 @@ impl Gpu {
             (Mark::GpuVaries, shape == Some(Shape::Varied)),
             (Mark::GpuUndeclared, undeclared),
         ] {
-            let text = || match mark {
-                Mark::GpuUndeclared => format!("{} that no task declared", one.holds()),
-                _ => text.clone(),
+            let text = || match mark == Mark::GpuUndeclared {
+                true => format!("{} that no task declared", one.holds()),
+                false => text.clone(),
             };
             signals.extend(user.says(mark, holds, time).then(|| Signal {
                 time,
@@ -281,78 +281,4 @@ impl User {
 fn agent_of(around: Around<'_>, process: &GpuProcess) -> AgentId {
     let known = around.table.get(process.process).map(|known| known.agent);
     known.filter(|agent| *agent != AgentId::NONE).unwrap_or(process.agent)
-}
-
-/// What one process does on all its devices.
-#[derive(Debug)]
-struct Use {
-    process: ProcessId,
-    agent: AgentId,
-    cgroup: crate::event::CgroupId,
-    devices: Vec<String>,
-    name: Box<str>,
-    memory: Option<u64>,
-    /// What it does where it does most.
-    profile: Option<Profile>,
-}
-
-impl Use {
-    fn new(device: &GpuDevice, process: &GpuProcess, profile: Option<Profile>) -> Self {
-        Self {
-            process: process.process,
-            agent: process.agent,
-            cgroup: process.cgroup,
-            devices: vec![place(device)],
-            name: device.name.clone(),
-            memory: process.memory,
-            profile,
-        }
-    }
-
-    fn join(&mut self, device: &GpuDevice, process: &GpuProcess, profile: Option<Profile>) {
-        self.devices.push(place(device));
-        self.memory = match (self.memory, process.memory) {
-            (Some(one), Some(other)) => Some(one.saturating_add(other)),
-            (one, other) => one.or(other),
-        };
-        let shape = |profile: &Option<Profile>| profile.as_ref().map(|profile| profile.shape);
-        if shape(&profile) > shape(&self.profile) {
-            self.profile = profile;
-        }
-    }
-
-    fn shape(&self) -> Option<Shape> {
-        self.profile.as_ref().map(|profile| profile.shape)
-    }
-
-    /// That it is on a device, as the start of a sentence without subject.
-    fn holds(&self) -> String {
-        format!("is on GPU {} ({})", self.devices.join(", "), self.name)
-    }
-
-    /// What it does there.
-    fn text(&self) -> String {
-        let what = self.profile.as_ref().map(|profile| format!(": {}", profile.text()));
-        format!("{}{}", self.holds(), what.unwrap_or_default())
-    }
-
-    fn fields(&self, around: Around<'_>, shape: Option<Shape>) -> Vec<(&'static str, Value)> {
-        let mut fields = vec![
-            ("GpuDevices", Value::from(self.devices.clone())),
-            ("GpuName", Value::from(&*self.name)),
-            ("TasksRegistered", Value::from(around.tasks.is_used())),
-        ];
-        fields.extend(self.memory.map(|memory| ("GpuMemory", Value::from(memory))));
-        fields.extend(shape.map(|shape| ("GpuShape", Value::from(shape.name()))));
-        fields.extend(self.profile.as_ref().map(|profile| ("GpuSeconds", Value::from(profile.seconds))));
-        fields
-    }
-}
-
-/// `2`, or `2.1.0` for a compute instance of a GPU instance of it.
-fn place(device: &GpuDevice) -> String {
-    device.instance.map_or_else(
-        || device.index.to_string(),
-        |(gpu, compute)| format!("{}.{gpu}.{compute}", device.index),
-    )
 }

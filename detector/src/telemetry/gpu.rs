@@ -160,7 +160,7 @@ impl Sampler {
         match (&self.state, error) {
             (State::Fails, _) => {}
             (State::New, GpuError::NoDriver) => {
-                tracing::debug!("no NVIDIA driver; GPUs are measured when one comes")
+                tracing::info!("there is no NVIDIA driver; GPUs are measured when one comes");
             }
             (State::New | State::Works, _) => {
                 tracing::warn!(reason, "GPUs are not measured; it is tried again, everything else goes on");

@@ -2,9 +2,11 @@
 
 use super::super::Measured;
 use super::super::world::{SECOND, World, field, id};
+use serde_json::Value;
+
 use super::*;
 use crate::agent::Agent;
-use crate::event::CgroupId;
+use crate::event::{CgroupId, GpuDevice};
 use crate::task::{Task, TaskChange};
 
 /// One second of a device: SM, memory controller, watts, MB/s over PCIe, MiB, share of the memory's clock.
