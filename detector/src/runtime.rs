@@ -18,7 +18,7 @@ use crate::kernel::sensor::Sensor;
 use crate::kernel::{KernelError, clock, proc};
 use crate::pipeline::Input;
 use crate::rules::RuleSet;
-use crate::telemetry::{Feeder, Roster};
+use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
 pub mod deliver;
@@ -78,6 +78,7 @@ pub struct Engine {
     feeder: Feeder,
     roster: Roster,
     suspicion: Suspicion,
+    gaps: Gaps,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -111,6 +112,7 @@ impl Engine {
             feeder,
             roster: Roster::default(),
             suspicion: Suspicion::default(),
+            gaps: Gaps::default(),
             commands,
             wake,
         };
@@ -129,6 +131,11 @@ impl Engine {
     /// Who is watched, kept up to date while the engine runs.
     pub fn roster(&self) -> Roster {
         self.roster.clone()
+    }
+
+    /// Where those who measure say what they cannot.
+    pub fn gaps(&self) -> Gaps {
+        self.gaps.clone()
     }
 
     /// Watches every control group that a pattern matches now.
@@ -394,8 +401,13 @@ impl Engine {
             self.core.feed(Input::Event(lost), clock::now);
         }
         self.resolve_suspicion();
+        if let Some(measured) = self.gaps.news() {
+            let all = gaps(&self.sensor).into_iter().chain(measured).collect();
+            self.core.feed(Input::Gaps(all), clock::now);
+        }
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
+        self.roster.set_agents(self.agents.live().cloned().collect());
         self.sensor.rest();
     }
 }

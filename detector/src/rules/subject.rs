@@ -418,6 +418,13 @@ impl<'a> View<'a> {
             | FieldId::WriterLineage
             | FieldId::FetchedBy
             | FieldId::FetchedFrom
+            | FieldId::MiningScore
+            | FieldId::MiningCertainty
+            | FieldId::MiningPool
+            | FieldId::MiningMarks
+            | FieldId::MiningFor
+            | FieldId::MiningAgainst
+            | FieldId::MiningUnseen
             | FieldId::ShellProcessId
             | FieldId::WalletFile
             | FieldId::PoolWords
@@ -434,6 +441,9 @@ impl<'a> View<'a> {
             | FieldId::Runs
             | FieldId::KeepsWorking
             | FieldId::ExpectedDaemon
+            | FieldId::CpuProcessors
+            | FieldId::CpuUserPercent
+            | FieldId::CpuThreads
             | FieldId::RequestManager
             | FieldId::RequestVia
             | FieldId::RequestVerb
