@@ -229,6 +229,10 @@ offsets! {
     sock_protocol = "sock.sk_protocol";
     /// The other end of a Unix socket.
     unix_peer = "unix_sock.peer";
+    /// Where a task's floating-point state is; kernels before 5.16 keep it inside.
+    fpu_fpstate = "fpu.fpstate";
+    /// Control and status register of the saved state.
+    fpu_mxcsr = "fpstate.regs.fxsave.mxcsr|fpu.state.fxsave.mxcsr";
     /// The name that a Unix socket was bound to.
     unix_addr = "unix_sock.addr";
     /// The sockaddr_un of such a name.

@@ -455,6 +455,9 @@ pub enum OperationCode {
     FileCapability = 18,
     /// A Unix socket was connected to one that is bound below `/run`: string 1 its name.
     UnixConnect = 19,
+    /// Anonymous memory of a size that RandomX takes was asked for; the number is the length, the subtype the
+    /// MAP_* flags.
+    RandomxMemory = 20,
 }
 
 impl OperationCode {
@@ -481,8 +484,8 @@ pub struct Operation {
     pub lens: [u16; 4],
     /// What it failed with; 0 where it was done.
     pub errno: u32,
-    /// Type of a program that bpf(2) loads.
-    pub program_type: u32,
+    /// What tells operations of one code and number apart: the type of a program that bpf(2) loads, flags.
+    pub subtype: u32,
     /// Number of the mount namespace of the process, afterwards; 0 where unknown.
     pub mntns: u32,
     /// Zero.
@@ -497,7 +500,7 @@ pub struct OperationKey {
     pub number: u64,
     /// Process.
     pub pid: u32,
-    /// The other process.
+    /// The other process; where there is none, what [`Operation::subtype`] says.
     pub target: u32,
     /// An [`OperationCode`].
     pub code: u32,

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::alert::Level;
 use crate::event::{
     AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
 };
@@ -24,6 +25,7 @@ mod request;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod task;
 mod wallet_file;
 #[cfg(test)]
 mod world;
@@ -34,14 +36,15 @@ use daemon::Daemon;
 pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use gpu::Gpu;
-pub(crate) use mining::Mark;
-use mining::{Mining, Signal};
+use mining::Mining;
+pub(crate) use mining::{Mark, Signal};
 use new_code::NewCode;
 use relay::Relay;
 use request::Request;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+use task::Meant;
 pub use wallet_file::is_worth_reading;
 
 /// The tables of numbers and weights that analyses judge by.
@@ -172,6 +175,7 @@ pub struct Analyses {
     relay: Relay,
     new_code: NewCode,
     request: Request,
+    meant: Meant,
     cpu: Cpu,
     gpu: Gpu,
     mining: Mining,
@@ -191,8 +195,9 @@ impl Analyses {
         self.shell_socket.event(around, event, out);
         self.relay.event(around, event, out);
         self.new_code.event(around, event, out);
+        self.meant.event(around, event);
         self.cpu.event(around, event, &mut self.signals);
-        self.mining.event(around, event, &mut self.signals);
+        self.mining.event(event, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -205,9 +210,9 @@ impl Analyses {
                 self.cpu.sample(around, sample, &mut self.signals, out);
             }
             Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
-            Measured::Look(look) => self.mining.look(around, look, &mut self.signals),
-            Measured::Rounding(rounding) => self.mining.rounding(around, *rounding, &mut self.signals),
+            Measured::Look(_) | Measured::Rounding(_) => {}
         }
+        self.mining.measured(measured, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -216,9 +221,19 @@ impl Analyses {
         for observation in out.get(from..).unwrap_or_default() {
             self.mining.observed(observation, &mut self.signals);
         }
-        for signal in self.signals.drain(..) {
-            self.mining.signal(around, signal, out);
+        if !self.signals.is_empty() {
+            self.mining.signals(around, self.signals.drain(..).map(|signal| (signal, None)), out);
         }
+    }
+
+    /// Takes what rules that matched say for mining, each with the level of its alert.
+    pub(crate) fn marked(
+        &mut self,
+        around: Around<'_>,
+        marked: impl Iterator<Item = (Signal, Option<Level>)>,
+        out: &mut Vec<Observation>,
+    ) {
+        self.mining.signals(around, marked, out);
     }
 
     /// Takes the numbers and weights to judge by from now on.
@@ -245,7 +260,7 @@ impl Analyses {
         self.dns_tunnel.recognised(around, recognised, out);
         self.relay.recognised(around, recognised);
         self.request.recognised(around, recognised, out);
-        self.mining.recognised(around, recognised, &mut self.signals);
+        self.mining.recognised(recognised);
         self.weigh(around, from, out);
     }
 
@@ -262,7 +277,9 @@ impl Analyses {
         self.daemon.tick(around, out);
         self.shell_socket.tick(around, out);
         self.relay.tick(around, out);
+        self.meant.tick(around, out);
         self.gpu.tick(around);
+        self.mining.tick(around, out);
         self.weigh(around, from, out);
     }
 
@@ -277,6 +294,7 @@ impl Analyses {
             + self.relay.dropped()
             + self.new_code.dropped()
             + self.request.dropped()
+            + self.meant.dropped()
             + self.cpu.dropped()
             + self.gpu.dropped()
             + self.mining.dropped()

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::Words;
 use crate::fork::{Side, fork, leave};
-use crate::report::parsed;
+use crate::report::{parsed, path, say};
 
 /// A child burns with so many threads for so long, partly in the kernel, and ends with threads still running; what
 /// wait4(2) says that it used.
@@ -51,5 +51,58 @@ fn burn(until: Instant) {
             // A call that costs, asks for nothing and is not seen by anybody.
             black_box(std::fs::metadata("/").is_ok());
         }
+    }
+}
+
+/// So many threads multiply in a rounding mode (`nearest`, `down`, `up`, `zero`), for so many seconds; says which
+/// process it is before.
+pub(crate) fn rounding(words: Words<'_>) -> Result<Value> {
+    let mode = match &*path(words, 0)?.to_string_lossy() {
+        "nearest" => 0_u32,
+        "down" => 1,
+        "up" => 2,
+        "zero" => 3,
+        other => anyhow::bail!("`{other}` is no rounding mode"),
+    };
+    let (threads, seconds): (usize, u64) = (parsed(words, 1)?, parsed(words, 2)?);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    say("rounding", json!({ "mode": mode }));
+    let running: Vec<_> = (0..threads)
+        .map(|_| {
+            std::thread::spawn(move || {
+                while Instant::now() < until {
+                    multiply(mode);
+                }
+            })
+        })
+        .collect();
+    for thread in running {
+        thread.join().ok().context("a thread failed")?;
+    }
+    Ok(Value::Null)
+}
+
+/// Multiplies some millions of times in a rounding mode, which ends with it: Rust's own arithmetic knows one only.
+fn multiply(mode: u32) {
+    let other = 0x1f80_u32 | mode << 13;
+    let mut before = 0_u32;
+    // SAFETY: writes `before` and registers that it names; the rounding mode is put back.
+    unsafe {
+        std::arch::asm!(
+            "stmxcsr [{before}]",
+            "ldmxcsr [{other}]",
+            "2:",
+            "mulsd {value}, {factor}",
+            "addsd {value}, {factor}",
+            "dec {count}",
+            "jnz 2b",
+            "ldmxcsr [{before}]",
+            before = in(reg) &raw mut before,
+            other = in(reg) &raw const other,
+            value = inout(xmm_reg) 1.1_f64 => _,
+            factor = in(xmm_reg) 0.3_f64,
+            count = inout(reg) 5_000_000_u64 => _,
+            options(nostack),
+        );
     }
 }

@@ -12,6 +12,7 @@ mod exec;
 mod file;
 mod fork;
 mod hot;
+mod memory;
 mod name;
 mod net;
 mod operation;
@@ -53,6 +54,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("threads", "COUNT", fork::threads),
     Trigger("setsid", "", fork::setsid),
     Trigger("burn", "THREADS MILLISECONDS", burn::times),
+    Trigger("rounding", "nearest|down|up|zero THREADS SECONDS", burn::rounding),
     Trigger("compute", "THREADS PERCENT SECONDS", compute::run),
     Trigger("daemon", "ADDRESS SECONDS", daemon::run),
     Trigger("connect-tcp", "ADDRESS", net::connect_tcp),
@@ -124,6 +126,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("namespaces", "", operation::namespaces),
     Trigger("chroot", "DIRECTORY", operation::chroot),
     Trigger("odd", "NAME", operation::odd),
+    Trigger("memory", "plain|huge|huge-reserved LENGTH…", memory::ask),
     Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),
