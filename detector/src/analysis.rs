@@ -46,7 +46,7 @@ use ssh_client::SshClient;
 pub use wallet_file::is_worth_reading;
 
 /// The tables of numbers and weights that analyses judge by.
-pub(crate) const TABLES: &[Form] = &[mining::FORM];
+pub(crate) const TABLES: &[Form] = &[mining::FORM, cpu::FORM];
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,7 +201,10 @@ impl Analyses {
     pub fn measured(&mut self, around: Around<'_>, measured: &Measured, out: &mut Vec<Observation>) {
         let from = out.len();
         match measured {
-            Measured::Cpu(sample) => self.cpu.sample(around, sample, &mut self.signals, out),
+            Measured::Cpu(sample) => {
+                self.daemon.computes(around, sample, out);
+                self.cpu.sample(around, sample, &mut self.signals, out);
+            }
             Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
             Measured::Look(_) | Measured::Rounding(_) => {}
         }
@@ -232,6 +235,7 @@ impl Analyses {
     /// Takes the numbers and weights to judge by from now on.
     pub fn set_tables(&mut self, tables: &Tables) {
         self.mining.set_table(tables);
+        self.cpu.set_table(tables);
     }
 
     /// Takes a process that was there before; the table knows it already.

@@ -441,6 +441,9 @@ impl<'a> View<'a> {
             | FieldId::Runs
             | FieldId::KeepsWorking
             | FieldId::ExpectedDaemon
+            | FieldId::CpuProcessors
+            | FieldId::CpuUserPercent
+            | FieldId::CpuThreads
             | FieldId::RequestManager
             | FieldId::RequestVia
             | FieldId::RequestVerb
