@@ -232,7 +232,7 @@ impl Mining {
             return;
         }
         self.swept = around.now;
-        for agent in self.evidence.expire(&self.weights, around.now) {
+        for agent in self.evidence.expire(&self.weights, around.table, around.now) {
             self.judge(around, Changed { agent, process: None, time: around.now, received: around.now }, out);
         }
     }

@@ -111,7 +111,7 @@ pub enum Strength {
 pub struct Weight {
     /// Points for; those of a mark against are negative.
     pub weight: i32,
-    /// Seconds that it counts after it was last seen; 0: as long as it holds.
+    /// Seconds that it counts after it was last seen; 0: as long as it holds and its process lives.
     pub lasts: u64,
     /// How far it counts.
     pub reach: Reach,

@@ -13,6 +13,9 @@ use crate::process::ProcessTable;
 const MAX_AGENTS: usize = 1_024;
 pub(super) const MAX_OF_AGENT: usize = 64;
 
+/// How long something is held of a process that the table does not know, nanoseconds.
+const UNKNOWN_FOR: u64 = 3_600_000_000_000;
+
 /// One thing that was seen.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seen {
@@ -128,14 +131,19 @@ impl Evidence {
     }
 
     /// Forgets what no longer counts; gives the agents of which something is still known.
-    pub(super) fn expire(&mut self, table: &Weights, now: Nanos) -> Vec<AgentId> {
-        let counts =
-            |mark: Mark, seen: &Seen| table.weight(mark).is_some_and(|weight| weight.counts(seen.time, now));
+    pub(super) fn expire(&mut self, weights: &Weights, processes: &ProcessTable, now: Nanos) -> Vec<AgentId> {
         let agents: Vec<AgentId> = self.agents.keys().collect();
         for agent in &agents {
             let Some(all) = self.agents.get_mut(agent) else { continue };
-            for known in &mut *all {
-                known.marks.retain(|mark, seen| counts(*mark, seen));
+            for Known { process, marks, .. } in &mut *all {
+                // Nobody says of a process that it no longer computes when it is gone.
+                let ended = processes.get(*process).map(|process| process.ended.is_some());
+                marks.retain(|mark, seen| {
+                    let is_over = || ended.unwrap_or_else(|| now.since(seen.time) > UNKNOWN_FOR);
+                    weights.weight(*mark).is_some_and(|weight| {
+                        if weight.lasts == 0 { !is_over() } else { weight.counts(seen.time, now) }
+                    })
+                });
             }
             all.retain(|known| !known.marks.is_empty());
             if all.is_empty() {

@@ -7,7 +7,7 @@ use super::*;
 use crate::agent::Agent;
 use crate::alert::Alert;
 use crate::analysis::world::{SECOND, World, field, id};
-use crate::event::{CpuSample, Exec, FileEvent, Fork, Operation, Written};
+use crate::event::{CpuSample, Exec, Exit, FileEvent, Fork, Operation, Written};
 use crate::pipeline::{Input, Pipeline, Settings};
 use crate::process::ProcessTable;
 use crate::rules::RuleSet;
@@ -521,8 +521,24 @@ fn a_million_signals_stay_within_bounds() {
 #[test]
 fn evidence_of_long_ago_no_longer_counts() {
     let mut story = Story::new();
-    story.runs(7, 1, "/opt/tool", "tool", false).burns(7);
+    story.runs(7, 1, "/opt/tool", "tool", false).rounds(7, 75);
+    assert_eq!(story.last().0, Level::Low);
     story.time += 3_700 * SECOND;
     story.takes(7, DATASET_BYTES, false);
     assert_eq!(story.last(), (Level::Medium, "randomx_memory".to_owned()));
+}
+
+#[test]
+fn what_holds_counts_for_hours_and_ends_with_its_process() {
+    for (ends, expected) in [(false, Level::High), (true, Level::Medium)] {
+        let mut story = Story::new();
+        story.runs(7, 1, "/opt/a", "a", false).runs(8, 7, "/opt/b", "b", false).burns(7);
+        story.time += 7_200 * SECOND;
+        if ends {
+            story.event(7, EventKind::Exit(Exit { user: 0, system: 0, code: 0, signal: None }));
+        }
+        story.input(Input::Tick(Nanos(story.time)));
+        story.takes(8, DATASET_BYTES, false);
+        assert_eq!(story.last().0, expected);
+    }
 }
