@@ -2,11 +2,13 @@
 
 use serde_json::Value;
 
+use crate::alert::Level;
 use crate::event::{
     AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
 };
 use crate::network::{Names, Recognised};
 use crate::process::{Process, ProcessTable};
+use crate::rules::weights::{Form, Tables};
 use crate::task::Ledger;
 
 mod cadence;
@@ -34,7 +36,8 @@ use daemon::Daemon;
 pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use gpu::Gpu;
-use mining::{Mining, Signal};
+use mining::Mining;
+pub(crate) use mining::{Mark, Signal};
 use new_code::NewCode;
 use relay::Relay;
 use request::Request;
@@ -43,6 +46,9 @@ use shell_socket::ShellSocket;
 use ssh_client::SshClient;
 use task::Meant;
 pub use wallet_file::is_worth_reading;
+
+/// The tables of numbers and weights that analyses judge by.
+pub(crate) const TABLES: &[Form] = &[mining::FORM, cpu::FORM];
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,7 +197,7 @@ impl Analyses {
         self.new_code.event(around, event, out);
         self.meant.event(around, event);
         self.cpu.event(around, event, &mut self.signals);
-        self.mining.event(around, event, &mut self.signals);
+        self.mining.event(event, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -199,11 +205,14 @@ impl Analyses {
     pub fn measured(&mut self, around: Around<'_>, measured: &Measured, out: &mut Vec<Observation>) {
         let from = out.len();
         match measured {
-            Measured::Cpu(sample) => self.cpu.sample(around, sample, &mut self.signals, out),
+            Measured::Cpu(sample) => {
+                self.daemon.computes(around, sample, out);
+                self.cpu.sample(around, sample, &mut self.signals, out);
+            }
             Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
-            Measured::Look(look) => self.mining.look(around, look, &mut self.signals),
-            Measured::Rounding(rounding) => self.mining.rounding(around, *rounding, &mut self.signals),
+            Measured::Look(_) | Measured::Rounding(_) => {}
         }
+        self.mining.measured(measured, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -212,9 +221,25 @@ impl Analyses {
         for observation in out.get(from..).unwrap_or_default() {
             self.mining.observed(observation, &mut self.signals);
         }
-        for signal in self.signals.drain(..) {
-            self.mining.signal(around, signal, out);
+        if !self.signals.is_empty() {
+            self.mining.signals(around, self.signals.drain(..).map(|signal| (signal, None)), out);
         }
+    }
+
+    /// Takes what rules that matched say for mining, each with the level of its alert.
+    pub(crate) fn marked(
+        &mut self,
+        around: Around<'_>,
+        marked: impl Iterator<Item = (Signal, Option<Level>)>,
+        out: &mut Vec<Observation>,
+    ) {
+        self.mining.signals(around, marked, out);
+    }
+
+    /// Takes the numbers and weights to judge by from now on.
+    pub fn set_tables(&mut self, tables: &Tables) {
+        self.mining.set_table(tables);
+        self.cpu.set_table(tables);
     }
 
     /// Takes a process that was there before; the table knows it already.
@@ -235,7 +260,7 @@ impl Analyses {
         self.dns_tunnel.recognised(around, recognised, out);
         self.relay.recognised(around, recognised);
         self.request.recognised(around, recognised, out);
-        self.mining.recognised(around, recognised, &mut self.signals);
+        self.mining.recognised(recognised);
         self.weigh(around, from, out);
     }
 
@@ -254,6 +279,7 @@ impl Analyses {
         self.relay.tick(around, out);
         self.meant.tick(around, out);
         self.gpu.tick(around);
+        self.mining.tick(around, out);
         self.weigh(around, from, out);
     }
 

@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
-use crate::alert::{Alert, Coverage, intent};
-use crate::analysis::{Analyses, Around, Measured, Observation};
+use crate::alert::{Alert, Coverage, Level, intent};
+use crate::analysis::{Analyses, Around, Measured, Observation, Signal};
 use crate::canary::{Decoy, Strings};
 use crate::change::Change;
 use crate::event::{
@@ -131,23 +131,28 @@ pub struct Pipeline {
     findings: Vec<Finding>,
     observations: Vec<Observation>,
     recognised: Vec<Recognised>,
+    /// What rules that matched say for mining.
+    marked: Vec<(Signal, Option<Level>)>,
 }
 
 impl Pipeline {
     /// A core that knows nothing yet.
     pub fn new(rules: RuleSet, settings: Settings) -> Self {
+        let mut analyses = Analyses::default();
+        analyses.set_tables(rules.tables());
         Self {
             settings,
             table: ProcessTable::default(),
             agents: Agents::default(),
             cgroups: Cgroups::default(),
             gaps: Vec::new(),
-            analyses: Analyses::default(),
+            analyses,
             network: Network::default(),
             tasks: Ledger::default(),
             calls_told: false,
             canaries: Arc::default(),
             recognised: Vec::new(),
+            marked: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
             held: Held::default(),
@@ -167,6 +172,11 @@ impl Pipeline {
 
     /// As [`Pipeline::step`], adding to what `out` holds.
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
+        self.take(input, out);
+        self.weigh(out);
+    }
+
+    fn take(&mut self, input: Input, out: &mut Outputs) {
         match input {
             Input::Event(event) => self.event(&event, out),
             Input::Seed(process) => self.seed(*process),
@@ -210,6 +220,7 @@ impl Pipeline {
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.finish(&mut recognised);
         self.recognised(recognised, &mut out);
+        self.weigh(&mut out);
         self.name_calls();
         self.groups.finish(&mut out.alerts);
         out
@@ -217,7 +228,18 @@ impl Pipeline {
 
     /// Judges by other rules from now on.
     pub fn replace_rules(&mut self, rules: RuleSet) {
+        self.analyses.set_tables(rules.tables());
         self.rules = rules;
+    }
+
+    /// Takes a signal as if an analysis had seen it.
+    #[cfg(test)]
+    pub(crate) fn signal(&mut self, signal: Signal) -> Vec<Alert> {
+        let mut out = Outputs::default();
+        self.now = self.now.max(signal.time);
+        self.marked.push((signal, None));
+        self.weigh(&mut out);
+        out.alerts
     }
 
     /// The processes.
@@ -365,6 +387,18 @@ impl Pipeline {
         self.observations = observations;
     }
 
+    /// Has the marks weighed that rules gave in this step. What a verdict is judged to be gives none.
+    fn weigh(&mut self, out: &mut Outputs) {
+        if self.marked.is_empty() {
+            return;
+        }
+        let mut observations = std::mem::take(&mut self.observations);
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
+        self.analyses.marked(around, self.marked.drain(..), &mut observations);
+        self.observed(observations, out);
+        self.marked.clear();
+    }
+
     /// Judges what has waited for its content long enough.
     fn release(&mut self, out: &mut Outputs) {
         while let Some(waiting) = self.held.due(self.now) {
@@ -416,7 +450,14 @@ impl Pipeline {
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
-            let About { process, time, .. } = About::of(&subject);
+            let About { time, received, process } = About::of(&subject);
+            if let Some(mark) = finding.rule.mark {
+                let text = build::fact(&subject);
+                self.marked.push((
+                    Signal { time, received, process, mark, holds: true, text },
+                    Some(finding.rule.level),
+                ));
+            }
             let key = group::Key {
                 rule: xxh3_64(finding.rule.id.as_bytes()),
                 agent,

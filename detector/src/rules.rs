@@ -12,6 +12,7 @@ use rsigma_parser::{CorrelationType, SigmaCollection, Status};
 use serde_json::{Map, Value};
 
 use crate::alert::Level;
+use crate::analysis::Mark;
 
 mod check;
 mod compile;
@@ -26,6 +27,7 @@ mod sample;
 mod source;
 mod subject;
 mod summary;
+pub(crate) mod weights;
 
 pub(crate) use declared::{Declared, declared, is_daemon};
 pub use error::{Problem, RulesError};
@@ -34,6 +36,7 @@ pub use field::{Field, fields};
 pub use source::Builtin;
 pub use subject::{Subject, What};
 pub use summary::Template;
+pub use weights::{Number, Reach, Strength, Table, Tables, Weight};
 
 /// What a rule judges: Sigma's `logsource.category`, each with its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -136,6 +139,8 @@ pub struct RuleMeta {
     pub references: Vec<String>,
     /// Sentence for people, `detector.summary`.
     pub summary: Option<Template>,
+    /// What a match says for mining, beside its alert: `detector.mark`.
+    pub(crate) mark: Option<Mark>,
     /// What it judges; `None` for a correlation.
     pub category: Option<Category>,
     /// File that it was read from; built-in rules as `rules/AREA/NAME.yml`.
@@ -183,6 +188,7 @@ pub struct RuleSet {
     correlated: HashSet<String>,
     /// Ids of rules that speak through their correlation only (Sigma's `generate: false`).
     silent: HashSet<String>,
+    tables: Tables,
     unserved: usize,
     skipped: usize,
     warnings: Vec<Problem>,
@@ -261,6 +267,11 @@ impl RuleSet {
     /// Every rule that judges, in the order of their files.
     pub fn rules(&self) -> &[Arc<RuleMeta>] {
         &self.rules
+    }
+
+    /// The numbers and weights that analyses judge by.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Rules that were read but judge nothing that this sensor sees.

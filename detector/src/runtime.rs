@@ -18,10 +18,13 @@ use crate::kernel::sensor::Sensor;
 use crate::kernel::{KernelError, clock, proc};
 use crate::pipeline::Input;
 use crate::rules::RuleSet;
-use crate::telemetry::{Feeder, Roster};
+use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
 pub mod deliver;
+mod suspicion;
+
+use suspicion::Suspicion;
 
 pub use core::Core;
 
@@ -74,6 +77,8 @@ pub struct Engine {
     measured: Receiver<Input>,
     feeder: Feeder,
     roster: Roster,
+    suspicion: Suspicion,
+    gaps: Gaps,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -106,6 +111,8 @@ impl Engine {
             measured,
             feeder,
             roster: Roster::default(),
+            suspicion: Suspicion::default(),
+            gaps: Gaps::default(),
             commands,
             wake,
         };
@@ -124,6 +131,11 @@ impl Engine {
     /// Who is watched, kept up to date while the engine runs.
     pub fn roster(&self) -> Roster {
         self.roster.clone()
+    }
+
+    /// Where those who measure say what they cannot.
+    pub fn gaps(&self) -> Gaps {
+        self.gaps.clone()
     }
 
     /// Watches every control group that a pattern matches now.
@@ -214,6 +226,9 @@ impl Engine {
                 self.core.feed(Input::FileText(Box::new(text)), clock::now);
             }
             while let Ok(input) = self.measured.try_recv() {
+                if let Input::Cpu(sample) = &input {
+                    self.suspect(sample);
+                }
                 self.core.feed(input, clock::now);
             }
             self.follow_canaries();
@@ -385,8 +400,14 @@ impl Engine {
             };
             self.core.feed(Input::Event(lost), clock::now);
         }
+        self.resolve_suspicion();
+        if let Some(measured) = self.gaps.news() {
+            let all = gaps(&self.sensor).into_iter().chain(measured).collect();
+            self.core.feed(Input::Gaps(all), clock::now);
+        }
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
+        self.roster.set_agents(self.agents.live().cloned().collect());
         self.sensor.rest();
     }
 }

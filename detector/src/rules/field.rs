@@ -256,6 +256,13 @@ fields! {
     WriterLineage "WriterLineage" OBSERVATION "Tools that this process and those above it are, by name without version: executables, scripts, Python modules; none that an agent wrote.";
     FetchedBy "FetchedBy" OBSERVATION "Executable of the writer, or of one beside it in a pipeline, that was connected to elsewhere.";
     FetchedFrom "FetchedFrom" OBSERVATION "What that one was connected to.";
+    MiningScore "MiningScore" OBSERVATION "Points for mining, by rules/weights/mining.yml.";
+    MiningCertainty "MiningCertainty" OBSERVATION "possible, likely or sure.";
+    MiningPool "MiningPool" OBSERVATION "It is sure, and a pool is spoken to or named.";
+    MiningMarks "MiningMarks" OBSERVATION "What speaks for it, the heaviest first: names of rules/weights/mining.yml.";
+    MiningFor "MiningFor" OBSERVATION "The same with points and facts, a line each.";
+    MiningAgainst "MiningAgainst" OBSERVATION "What speaks against it, a line each.";
+    MiningUnseen "MiningUnseen" OBSERVATION "What could not be seen, a line each.";
     WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
     PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
     PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
@@ -269,8 +276,11 @@ fields! {
     ConnectsPublic "ConnectsPublic" OBSERVATION "It is or was connected to a public address.";
     Writes "Writes" OBSERVATION "Files that a daemon opened for writing, the first 4.";
     Runs "Runs" OBSERVATION "Commands of its children, at most 4.";
-    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote or executed something in 5 minutes.";
+    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote, executed something or used a fifth of a processor in 5 minutes.";
     ExpectedDaemon "ExpectedDaemon" OBSERVATION "known (a helper of developers), declared (in the configuration), or no.";
+    CpuProcessors "CpuProcessors" OBSERVATION "Processors that a process uses, such as 1.5.";
+    CpuUserPercent "CpuUserPercent" OBSERVATION "Percent of that in user mode.";
+    CpuThreads "CpuThreads" OBSERVATION "How many of its threads are busy.";
     RequestManager "RequestManager" OBSERVATION "Who is asked: systemd, docker, podman, containerd, cri-o, kubernetes, machined, dbus, sshd, cron, at.";
     RequestVia "RequestVia" OBSERVATION "command (line of a client), socket, or flow.";
     RequestVerb "RequestVerb" OBSERVATION "What for, in the manager's word: run, start, enable, exec, connect, login.";

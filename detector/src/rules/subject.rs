@@ -425,6 +425,13 @@ impl<'a> View<'a> {
             | FieldId::WriterLineage
             | FieldId::FetchedBy
             | FieldId::FetchedFrom
+            | FieldId::MiningScore
+            | FieldId::MiningCertainty
+            | FieldId::MiningPool
+            | FieldId::MiningMarks
+            | FieldId::MiningFor
+            | FieldId::MiningAgainst
+            | FieldId::MiningUnseen
             | FieldId::ShellProcessId
             | FieldId::WalletFile
             | FieldId::PoolWords
@@ -441,6 +448,9 @@ impl<'a> View<'a> {
             | FieldId::Runs
             | FieldId::KeepsWorking
             | FieldId::ExpectedDaemon
+            | FieldId::CpuProcessors
+            | FieldId::CpuUserPercent
+            | FieldId::CpuThreads
             | FieldId::RequestManager
             | FieldId::RequestVia
             | FieldId::RequestVerb

@@ -4,28 +4,30 @@ use crate::event::{Nanos, ProcessId};
 
 /// Something about a process that speaks for mining or against it.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::analysis) struct Signal {
+pub(crate) struct Signal {
     /// When it was seen.
-    pub(in crate::analysis) time: Nanos,
+    pub(crate) time: Nanos,
     /// When userspace took the event from the ring that it was seen in; `time` where there was none.
-    pub(in crate::analysis) received: Nanos,
+    pub(crate) received: Nanos,
     /// About which process.
-    pub(in crate::analysis) process: ProcessId,
+    pub(crate) process: ProcessId,
     /// What.
-    pub(in crate::analysis) mark: Mark,
+    pub(crate) mark: Mark,
     /// Whether it holds from now on, or no longer.
-    pub(in crate::analysis) holds: bool,
+    pub(crate) holds: bool,
     /// The fact as a sentence without its subject: "keeps 2 processors busy, 99 % of it in user mode".
-    pub(in crate::analysis) text: String,
+    pub(crate) text: String,
 }
 
 /// The closed list of what a signal can be; `rules/weights/mining.yml` weighs each by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::analysis) enum Mark {
+pub(crate) enum Mark {
     /// The name or the options of a miner.
     Command,
     /// Stratum by content.
     Stratum,
+    /// What may be stratum by content, and may be the protocol of a node or a service.
+    StratumLike,
     /// The name of a pool, asked for or connected to.
     PoolName,
     /// A long thin flow, as to a pool.
@@ -36,6 +38,8 @@ pub(in crate::analysis) enum Mark {
     RandomxHuge,
     /// Memory of that size.
     RandomxMemory,
+    /// Memory of the size of RandomX's cache, in huge pages.
+    RandomxCache,
     /// Rounds otherwise than to nearest, again and again.
     Rounding,
     /// Wrote model-specific registers, or allowed to.
@@ -56,8 +60,10 @@ pub(in crate::analysis) enum Mark {
     GpuCoreBound,
     /// Uses a GPU, and no task says so where tasks are registered.
     GpuUndeclared,
-    /// Against it: a task of the agent names it.
-    Declared,
+    /// Against it: a task of the agent names computing.
+    DeclaredCpu,
+    /// Against it: a task of the agent names GPUs.
+    DeclaredGpu,
     /// Against it: libraries of training or of numerical work are mapped.
     Libraries,
     /// Against it: reads data.
@@ -69,15 +75,40 @@ pub(in crate::analysis) enum Mark {
 }
 
 impl Mark {
+    /// The mark of this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|mark| mark.name() == name)
+    }
+
+    /// Whether it says that the process itself computes.
+    pub(in crate::analysis) fn computes(self) -> bool {
+        matches!(
+            self,
+            Self::CpuBurn
+                | Self::CpuDuty
+                | Self::GpuBurn
+                | Self::GpuCoreBound
+                | Self::GpuUndeclared
+                | Self::Rounding
+        )
+    }
+
+    /// Whether it says who pays for the work.
+    pub(in crate::analysis) fn is_of_a_pool(self) -> bool {
+        matches!(self, Self::Stratum | Self::PoolName)
+    }
+
     /// Every mark.
-    pub(in crate::analysis) const ALL: &'static [Self] = &[
+    pub(crate) const ALL: &'static [Self] = &[
         Self::Command,
         Self::Stratum,
+        Self::StratumLike,
         Self::PoolName,
         Self::Cadence,
         Self::Wallet,
         Self::RandomxHuge,
         Self::RandomxMemory,
+        Self::RandomxCache,
         Self::Rounding,
         Self::Registers,
         Self::HugePages,
@@ -88,7 +119,8 @@ impl Mark {
         Self::GpuBurn,
         Self::GpuCoreBound,
         Self::GpuUndeclared,
-        Self::Declared,
+        Self::DeclaredCpu,
+        Self::DeclaredGpu,
         Self::Libraries,
         Self::Data,
         Self::GpuVaries,
@@ -96,15 +128,17 @@ impl Mark {
     ];
 
     /// Its name in the weights and in evidence.
-    pub(in crate::analysis) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Command => "command",
             Self::Stratum => "stratum",
+            Self::StratumLike => "stratum_like",
             Self::PoolName => "pool_name",
             Self::Cadence => "cadence",
             Self::Wallet => "wallet",
             Self::RandomxHuge => "randomx_huge",
             Self::RandomxMemory => "randomx_memory",
+            Self::RandomxCache => "randomx_cache",
             Self::Rounding => "rounding",
             Self::Registers => "registers",
             Self::HugePages => "huge_pages",
@@ -115,7 +149,8 @@ impl Mark {
             Self::GpuBurn => "gpu_burn",
             Self::GpuCoreBound => "gpu_core_bound",
             Self::GpuUndeclared => "gpu_undeclared",
-            Self::Declared => "declared",
+            Self::DeclaredCpu => "declared_cpu",
+            Self::DeclaredGpu => "declared_gpu",
             Self::Libraries => "libraries",
             Self::Data => "data",
             Self::GpuVaries => "gpu_varies",
