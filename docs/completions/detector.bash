@@ -28,6 +28,9 @@ _detector() {
             detector,doctor)
                 cmd="detector__subcmd__doctor"
                 ;;
+            detector,gpu)
+                cmd="detector__subcmd__gpu"
+                ;;
             detector,record)
                 cmd="detector__subcmd__record"
                 ;;
@@ -98,6 +101,7 @@ _detector() {
     case "${cmd}" in
         detector)
             opts="-h -V --log --help --version run wrap replay record rules doctor canary task completions docs"
+            opts="-h -V --log --help --version run wrap replay record rules doctor gpu canary completions docs"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -269,6 +273,28 @@ _detector() {
                 return 0
             fi
             case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__gpu)
+            opts="-h -V --config --watch --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
