@@ -5,7 +5,7 @@
 //! | `listen:PORT` | a listen or a bind of this port; a daemon that listens on declared ports alone and is connected to no public address |
 //! | `egress:HOST` | a connection or a datagram to this address, or to one that DNS gave for this name or one below; DNS questions for it; TLS, HTTP and SSH spoken with it |
 //! | `daemon:NAME` | a daemon of this name, from no place that programs hide in; with a slash, of this path |
-//! | `gpu`, `cpu` | observations about the use of GPUs and processors, `gpu_…` and `cpu_…` |
+//! | `gpu`, `cpu` | observations about the use of GPUs and processors, `gpu_…` and `cpu_…`; not of changed settings of a GPU |
 //!
 //! What a server name or a header says is no host: the process chooses it. Nothing names stratum, shells, tunnels,
 //! canaries, files or operations.
@@ -92,6 +92,8 @@ pub(crate) fn declared<'a>(
                 all.collect::<Option<Vec<_>>>()?.first().copied()
             })
         }
+        // Its use is declared, not what holds for everybody: clocks, limits, persistence.
+        What::Observation(Observation { name: "gpu_settings_changed", .. }) => None,
         What::Observation(Observation { name, .. }) if name.starts_with("gpu_") => {
             find(&|expect| *expect == Expect::Gpu)
         }

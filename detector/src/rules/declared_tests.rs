@@ -179,7 +179,7 @@ fn a_daemon_that_listens_on_declared_ports_alone_is_declared() {
 fn gpu_and_cpu_name_observations_of_their_own_kind() {
     let tasks = ledger(&["gpu"]);
     let is = |name| named(&tasks, What::Observation(&observed(name, vec![])), None, None).is_some();
-    assert!(is("gpu_busy") && !is("cpu_busy") && !is("mining"));
+    assert!(is("gpu_busy") && !is("cpu_busy") && !is("mining") && !is("gpu_settings_changed"));
     let unused = Ledger::default();
     assert_eq!(named(&unused, What::Observation(&observed("gpu_busy", vec![])), None, None), None);
 }
