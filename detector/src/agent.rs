@@ -39,16 +39,16 @@ impl Pattern {
         Ok(Self { name: name.to_owned(), glob: matcher, place: fixed_parent(&glob) })
     }
 
+    /// What agents of this pattern are called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The directory whose children may match: where agents are born.
     fn nursery(&self) -> Option<&str> {
         let place = self.place.as_deref()?;
         let rest = self.glob.glob().glob().strip_prefix(place)?.strip_prefix('/')?;
         (!rest.contains('/')).then_some(place)
-    }
-
-    /// What its agents are called.
-    pub fn name(&self) -> &str {
-        &self.name
     }
 
     /// Whether the control group at `path` is an agent of this name.

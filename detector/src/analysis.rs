@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::alert::Level;
 use crate::event::{
     AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
 };
@@ -24,6 +25,7 @@ mod request;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod task;
 mod wallet_file;
 #[cfg(test)]
 mod world;
@@ -34,18 +36,19 @@ use daemon::Daemon;
 pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use gpu::Gpu;
-pub(crate) use mining::Mark;
-use mining::{Mining, Signal};
+use mining::Mining;
+pub(crate) use mining::{Mark, Signal};
 use new_code::NewCode;
 use relay::Relay;
 use request::Request;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+use task::Meant;
 pub use wallet_file::is_worth_reading;
 
 /// The tables of numbers and weights that analyses judge by.
-pub(crate) const TABLES: &[Form] = &[mining::FORM, gpu::FORM];
+pub(crate) const TABLES: &[Form] = &[mining::FORM, cpu::FORM, gpu::FORM];
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -172,6 +175,7 @@ pub struct Analyses {
     relay: Relay,
     new_code: NewCode,
     request: Request,
+    meant: Meant,
     cpu: Cpu,
     gpu: Gpu,
     mining: Mining,
@@ -191,9 +195,10 @@ impl Analyses {
         self.shell_socket.event(around, event, out);
         self.relay.event(around, event, out);
         self.new_code.event(around, event, out);
+        self.meant.event(around, event);
         self.cpu.event(around, event, &mut self.signals);
         self.gpu.event(event);
-        self.mining.event(around, event, &mut self.signals);
+        self.mining.event(event, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -201,11 +206,14 @@ impl Analyses {
     pub fn measured(&mut self, around: Around<'_>, measured: &Measured, out: &mut Vec<Observation>) {
         let from = out.len();
         match measured {
-            Measured::Cpu(sample) => self.cpu.sample(around, sample, &mut self.signals, out),
+            Measured::Cpu(sample) => {
+                self.daemon.computes(around, sample, out);
+                self.cpu.sample(around, sample, &mut self.signals, out);
+            }
             Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
-            Measured::Look(look) => self.mining.look(around, look, &mut self.signals),
-            Measured::Rounding(rounding) => self.mining.rounding(around, *rounding, &mut self.signals),
+            Measured::Look(_) | Measured::Rounding(_) => {}
         }
+        self.mining.measured(measured, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -214,14 +222,25 @@ impl Analyses {
         for observation in out.get(from..).unwrap_or_default() {
             self.mining.observed(observation, &mut self.signals);
         }
-        for signal in self.signals.drain(..) {
-            self.mining.signal(around, signal, out);
+        if !self.signals.is_empty() {
+            self.mining.signals(around, self.signals.drain(..).map(|signal| (signal, None)), out);
         }
+    }
+
+    /// Takes what rules that matched say for mining, each with the level of its alert.
+    pub(crate) fn marked(
+        &mut self,
+        around: Around<'_>,
+        marked: impl Iterator<Item = (Signal, Option<Level>)>,
+        out: &mut Vec<Observation>,
+    ) {
+        self.mining.signals(around, marked, out);
     }
 
     /// Takes the numbers and weights to judge by from now on.
     pub fn set_tables(&mut self, tables: &Tables) {
         self.mining.set_table(tables);
+        self.cpu.set_table(tables);
         self.gpu.set_table(tables);
     }
 
@@ -243,7 +262,7 @@ impl Analyses {
         self.dns_tunnel.recognised(around, recognised, out);
         self.relay.recognised(around, recognised);
         self.request.recognised(around, recognised, out);
-        self.mining.recognised(around, recognised, &mut self.signals);
+        self.mining.recognised(recognised);
         self.weigh(around, from, out);
     }
 
@@ -260,7 +279,9 @@ impl Analyses {
         self.daemon.tick(around, out);
         self.shell_socket.tick(around, out);
         self.relay.tick(around, out);
+        self.meant.tick(around, out);
         self.gpu.tick(around);
+        self.mining.tick(around, out);
         self.weigh(around, from, out);
     }
 
@@ -275,6 +296,7 @@ impl Analyses {
             + self.relay.dropped()
             + self.new_code.dropped()
             + self.request.dropped()
+            + self.meant.dropped()
             + self.cpu.dropped()
             + self.gpu.dropped()
             + self.mining.dropped()

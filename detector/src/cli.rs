@@ -22,6 +22,7 @@ mod replay;
 mod rules;
 mod run;
 mod setup;
+mod task;
 mod wrap;
 
 /// Exit status for bad usage, configuration, rules, or a machine that cannot serve.
@@ -51,6 +52,7 @@ enum Command {
     Doctor(doctor::Args),
     Gpu(gpu::Args),
     Canary(canary::Args),
+    Task(task::Args),
     /// Print shell completions
     Completions {
         /// Shell
@@ -100,6 +102,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Doctor(args) => doctor::run(&args),
         Command::Gpu(args) => gpu::run(&args),
         Command::Canary(args) => canary::run(args),
+        Command::Task(args) => task::run(args),
         Command::Completions { shell } => {
             // Into memory first: clap panics where its output is closed.
             let mut script = Vec::new();
@@ -124,6 +127,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     let is_usage = error.chain().any(|cause| {
         cause.is::<BadArgument>()
+            || cause.is::<task::Unheard>()
             || cause.is::<ConfigError>()
             || cause.is::<RulesError>()
             || matches!(cause.downcast_ref(), Some(SinkError::Open { .. }))
@@ -143,6 +147,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Doctor(_)
         | Command::Gpu(_)
         | Command::Canary(_)
+        | Command::Task(_)
         | Command::Completions { .. }
         | Command::Docs { .. } => "warn",
     };

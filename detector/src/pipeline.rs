@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
-use crate::alert::{Alert, Coverage};
-use crate::analysis::{Analyses, Around, Measured, Observation};
+use crate::alert::{Alert, Coverage, Level, intent};
+use crate::analysis::{Analyses, Around, Measured, Observation, Signal};
 use crate::canary::{Decoy, Strings};
 use crate::change::Change;
 use crate::event::{
@@ -97,7 +97,7 @@ pub struct Counters {
     pub groups: usize,
     /// Groups that closed early because too many were open.
     pub groups_cut_short: u64,
-    /// Things that an analysis did not follow because too many were.
+    /// Things that an analysis did not follow, and tasks and tool calls that were forgotten, because too many were.
     pub analysis_dropped: u64,
     /// Flows whose first bytes are remembered.
     pub flows: usize,
@@ -119,6 +119,8 @@ pub struct Pipeline {
     analyses: Analyses,
     network: Network,
     tasks: Ledger,
+    /// Calls were told that open groups were not compared with.
+    calls_told: bool,
     canaries: Arc<Strings>,
     rules: RuleSet,
     groups: Groups,
@@ -129,6 +131,8 @@ pub struct Pipeline {
     findings: Vec<Finding>,
     observations: Vec<Observation>,
     recognised: Vec<Recognised>,
+    /// What rules that matched say for mining.
+    marked: Vec<(Signal, Option<Level>)>,
 }
 
 impl Pipeline {
@@ -145,8 +149,10 @@ impl Pipeline {
             analyses,
             network: Network::default(),
             tasks: Ledger::default(),
+            calls_told: false,
             canaries: Arc::default(),
             recognised: Vec::new(),
+            marked: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
             held: Held::default(),
@@ -166,6 +172,11 @@ impl Pipeline {
 
     /// As [`Pipeline::step`], adding to what `out` holds.
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
+        self.take(input, out);
+        self.weigh(out);
+    }
+
+    fn take(&mut self, input: Input, out: &mut Outputs) {
         match input {
             Input::Event(event) => self.event(&event, out),
             Input::Seed(process) => self.seed(*process),
@@ -193,7 +204,10 @@ impl Pipeline {
             Input::Look(look) => self.measured(&Measured::Look(*look), out),
             Input::Rounding(rounding) => self.measured(&Measured::Rounding(rounding), out),
             Input::Task(change) => self.tasks.change(change),
-            Input::ToolCall(call) => self.tasks.tool_call(&call),
+            Input::ToolCall(call) => {
+                self.tasks.tool_call(&call);
+                self.calls_told = true;
+            }
         }
     }
 
@@ -206,6 +220,8 @@ impl Pipeline {
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.finish(&mut recognised);
         self.recognised(recognised, &mut out);
+        self.weigh(&mut out);
+        self.name_calls();
         self.groups.finish(&mut out.alerts);
         out
     }
@@ -214,6 +230,16 @@ impl Pipeline {
     pub fn replace_rules(&mut self, rules: RuleSet) {
         self.analyses.set_tables(rules.tables());
         self.rules = rules;
+    }
+
+    /// Takes a signal as if an analysis had seen it.
+    #[cfg(test)]
+    pub(crate) fn signal(&mut self, signal: Signal) -> Vec<Alert> {
+        let mut out = Outputs::default();
+        self.now = self.now.max(signal.time);
+        self.marked.push((signal, None));
+        self.weigh(&mut out);
+        out.alerts
     }
 
     /// The processes.
@@ -235,7 +261,7 @@ impl Pipeline {
             processes_evicted: self.table.evicted(),
             groups: self.groups.len(),
             groups_cut_short: self.groups.cut_short(),
-            analysis_dropped: self.analyses.dropped(),
+            analysis_dropped: self.analyses.dropped() + self.tasks.dropped(),
             flows: self.network.len(),
             flows_evicted: self.network.evicted(),
             cgroups_dropped: self.cgroups.dropped(),
@@ -329,7 +355,15 @@ impl Pipeline {
         let around = around(&self.table, &self.network, &self.tasks, self.now);
         self.analyses.tick(around, &mut observations);
         self.observed(observations, out);
+        self.name_calls();
         self.groups.tick(self.now, &mut out.alerts);
+    }
+
+    /// Lets alerts whose groups are open name calls that were told since. Once a tick: calls come in batches.
+    fn name_calls(&mut self) {
+        if std::mem::take(&mut self.calls_told) {
+            self.groups.told(|agent, time| intent::tool_call(&self.tasks, agent, time));
+        }
     }
 
     /// Judges what the bytes of flows turned out to be, and keeps the room that it stood in.
@@ -351,6 +385,18 @@ impl Pipeline {
             self.judge(What::Observation(&observation), agent, cgroup, out);
         }
         self.observations = observations;
+    }
+
+    /// Has the marks weighed that rules gave in this step. What a verdict is judged to be gives none.
+    fn weigh(&mut self, out: &mut Outputs) {
+        if self.marked.is_empty() {
+            return;
+        }
+        let mut observations = std::mem::take(&mut self.observations);
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
+        self.analyses.marked(around, self.marked.drain(..), &mut observations);
+        self.observed(observations, out);
+        self.marked.clear();
     }
 
     /// Judges what has waited for its content long enough.
@@ -404,11 +450,19 @@ impl Pipeline {
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
-            let About { process, .. } = About::of(&subject);
+            let About { time, received, process } = About::of(&subject);
+            if let Some(mark) = finding.rule.mark {
+                let text = build::fact(&subject);
+                self.marked.push((
+                    Signal { time, received, process, mark, holds: true, text },
+                    Some(finding.rule.level),
+                ));
+            }
             let key = group::Key {
                 rule: xxh3_64(finding.rule.id.as_bytes()),
                 agent,
                 root: self.table.root(process),
+                declared: intent::lowering(&finding, &subject).is_some(),
             };
             if self.groups.repeat(&key, self.now, || build::repeat(&finding, &subject)) {
                 continue;
@@ -417,7 +471,7 @@ impl Pipeline {
             let coverage = Coverage { events_lost: self.agents.lost(agent), gaps: self.gaps.clone() };
             let context = build::Context { host: &self.settings.host, coverage, sequence: self.alerts };
             let alert = build::alert(&finding, &subject, context);
-            self.groups.open(key, self.now, &alert, &mut out.alerts);
+            self.groups.open(key, time, self.now, &alert, &mut out.alerts);
             out.alerts.push(alert);
         }
     }

@@ -12,9 +12,11 @@ use rsigma_parser::{CorrelationType, SigmaCollection, Status};
 use serde_json::{Map, Value};
 
 use crate::alert::Level;
+use crate::analysis::Mark;
 
 mod check;
 mod compile;
+mod declared;
 mod error;
 mod exemplar;
 mod expand;
@@ -27,6 +29,7 @@ mod subject;
 mod summary;
 pub(crate) mod weights;
 
+pub(crate) use declared::{Declared, declared, is_daemon};
 pub use error::{Problem, RulesError};
 pub use exemplar::{Outcome, TestReport};
 pub use field::{Field, fields};
@@ -136,6 +139,8 @@ pub struct RuleMeta {
     pub references: Vec<String>,
     /// Sentence for people, `detector.summary`.
     pub summary: Option<Template>,
+    /// What a match says for mining, beside its alert: `detector.mark`.
+    pub(crate) mark: Option<Mark>,
     /// What it judges; `None` for a correlation.
     pub category: Option<Category>,
     /// File that it was read from; built-in rules as `rules/AREA/NAME.yml`.

@@ -22,6 +22,9 @@ use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
 pub mod deliver;
+mod suspicion;
+
+use suspicion::Suspicion;
 
 pub use core::Core;
 
@@ -74,6 +77,7 @@ pub struct Engine {
     measured: Receiver<Input>,
     feeder: Feeder,
     roster: Roster,
+    suspicion: Suspicion,
     gaps: Gaps,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
@@ -107,6 +111,7 @@ impl Engine {
             measured,
             feeder,
             roster: Roster::default(),
+            suspicion: Suspicion::default(),
             gaps: Gaps::default(),
             commands,
             wake,
@@ -221,6 +226,9 @@ impl Engine {
                 self.core.feed(Input::FileText(Box::new(text)), clock::now);
             }
             while let Ok(input) = self.measured.try_recv() {
+                if let Input::Cpu(sample) = &input {
+                    self.suspect(sample);
+                }
                 self.core.feed(input, clock::now);
             }
             self.follow_canaries();
@@ -392,12 +400,14 @@ impl Engine {
             };
             self.core.feed(Input::Event(lost), clock::now);
         }
+        self.resolve_suspicion();
         if let Some(measured) = self.gaps.news() {
             let all = gaps(&self.sensor).into_iter().chain(measured).collect();
             self.core.feed(Input::Gaps(all), clock::now);
         }
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
+        self.roster.set_agents(self.agents.live().cloned().collect());
         self.sensor.rest();
     }
 }

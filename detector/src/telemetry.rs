@@ -7,10 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::agent::Agent;
 use crate::event::{AgentId, CgroupId, ProcessId};
 use crate::pipeline::Input;
 
+pub mod cpu;
+mod file;
 pub mod gpu;
+mod look;
 
 /// Most inputs that wait for the ring thread.
 const WAITING: usize = 1024;
@@ -65,17 +69,30 @@ pub struct Watched {
 
 /// Who is watched now, told once a second by the ring thread.
 #[derive(Clone, Debug, Default)]
-pub struct Roster(Arc<Mutex<Vec<Watched>>>);
+pub struct Roster {
+    processes: Arc<Mutex<Vec<Watched>>>,
+    agents: Arc<Mutex<Vec<Agent>>>,
+}
 
 impl Roster {
-    /// Replaces it.
+    /// Replaces the processes.
     pub fn set(&self, watched: Vec<Watched>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = watched;
+        *self.processes.lock().unwrap_or_else(PoisonError::into_inner) = watched;
     }
 
-    /// A copy of it.
+    /// Replaces the agents.
+    pub fn set_agents(&self, agents: Vec<Agent>) {
+        *self.agents.lock().unwrap_or_else(PoisonError::into_inner) = agents;
+    }
+
+    /// A copy of the processes.
     pub fn get(&self) -> Vec<Watched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A copy of the agents.
+    pub fn agents(&self) -> Vec<Agent> {
+        self.agents.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

@@ -63,6 +63,11 @@ impl<K: Copy + Eq + Hash, V> Kept<K, V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
+    /// The keys, oldest first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = K> {
+        self.order.iter().filter(|(number, key)| self.is_current(*number, key)).map(|(_, key)| *key)
+    }
+
     /// Lets go of entries of which something is not true; they are not counted.
     pub(super) fn retain(&mut self, mut is: impl FnMut(&K, &mut V) -> bool) {
         self.entries.retain(|key, (_, value)| is(key, value));

@@ -256,6 +256,13 @@ fields! {
     WriterLineage "WriterLineage" OBSERVATION "Tools that this process and those above it are, by name without version: executables, scripts, Python modules; none that an agent wrote.";
     FetchedBy "FetchedBy" OBSERVATION "Executable of the writer, or of one beside it in a pipeline, that was connected to elsewhere.";
     FetchedFrom "FetchedFrom" OBSERVATION "What that one was connected to.";
+    MiningScore "MiningScore" OBSERVATION "Points for mining, by rules/weights/mining.yml.";
+    MiningCertainty "MiningCertainty" OBSERVATION "possible, likely or sure.";
+    MiningPool "MiningPool" OBSERVATION "It is sure, and a pool is spoken to or named.";
+    MiningMarks "MiningMarks" OBSERVATION "What speaks for it, the heaviest first: names of rules/weights/mining.yml.";
+    MiningFor "MiningFor" OBSERVATION "The same with points and facts, a line each.";
+    MiningAgainst "MiningAgainst" OBSERVATION "What speaks against it, a line each.";
+    MiningUnseen "MiningUnseen" OBSERVATION "What could not be seen, a line each.";
     WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
     PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
     PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
@@ -271,7 +278,7 @@ fields! {
     GpuSetBy "GpuSetBy" OBSERVATION "Why this process is named: command (it ran a tool that sets this, just before), holder (it was on the device).";
     DetachedBy "DetachedBy" OBSERVATION "How a daemon detached: setsid, double_fork, nohup, disown, tmux, screen and their kin, or background.";
     StartedBy "StartedBy" OBSERVATION "Command that a daemon outlived.";
-    OutlivesWhat "OutlivesWhat" OBSERVATION "command, or agent where the agent's first process is over.";
+    OutlivesWhat "OutlivesWhat" OBSERVATION "What a daemon outlived: agent, tool_call (it was started in one that is over) or command.";
     OutlivedSeconds "OutlivedSeconds" OBSERVATION "Seconds since what started the daemon ended.";
     Listens "Listens" OBSERVATION "Addresses that a daemon listens on, such as 0.0.0.0:8080/tcp; at most 8.";
     ListensReachable "ListensReachable" OBSERVATION "Other machines reach one of them.";
@@ -279,8 +286,11 @@ fields! {
     ConnectsPublic "ConnectsPublic" OBSERVATION "It is or was connected to a public address.";
     Writes "Writes" OBSERVATION "Files that a daemon opened for writing, the first 4.";
     Runs "Runs" OBSERVATION "Commands of its children, at most 4.";
-    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote or executed something in 5 minutes.";
+    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote, executed something or used a fifth of a processor in 5 minutes.";
     ExpectedDaemon "ExpectedDaemon" OBSERVATION "known (a helper of developers), declared (in the configuration), or no.";
+    CpuProcessors "CpuProcessors" OBSERVATION "Processors that a process uses, such as 1.5.";
+    CpuUserPercent "CpuUserPercent" OBSERVATION "Percent of that in user mode.";
+    CpuThreads "CpuThreads" OBSERVATION "How many of its threads are busy.";
     RequestManager "RequestManager" OBSERVATION "Who is asked: systemd, docker, podman, containerd, cri-o, kubernetes, machined, dbus, sshd, cron, at.";
     RequestVia "RequestVia" OBSERVATION "command (line of a client), socket, or flow.";
     RequestVerb "RequestVerb" OBSERVATION "What for, in the manager's word: run, start, enable, exec, connect, login.";
@@ -289,6 +299,8 @@ fields! {
     RequestUnit "RequestUnit" OBSERVATION "Name that the new unit gets.";
     StartedCgroup "StartedCgroup" OBSERVATION "Control group that appeared outside of the agent after a request.";
     StartedTie "StartedTie" OBSERVATION "What ties it to the request: name or time.";
+    Effect "Effect" OBSERVATION "What a process did while no tool call was in flight: connection, listener, own_program or persistence.";
+    EffectTarget "EffectTarget" OBSERVATION "The address or file that this was about.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";
@@ -302,6 +314,13 @@ fields! {
     Ancestors "Ancestors" ACTOR "Executables of parent, grandparent and so on.";
     AncestorCommandLines "AncestorCommandLines" ACTOR "Command lines of the same.";
     ProcessTree "ProcessTree" ACTOR "Identity of the topmost process of this agent above (or at) the process.";
+    HasTask "HasTask" ACTOR "Whether a task of the agent runs that the process can work for; absent where no task was ever registered.";
+    TaskId "TaskId" ACTOR "Id of that task.";
+    TaskName "TaskName" ACTOR "Its name.";
+    Declared "Declared" ACTOR "Whether a task named what is judged; absent where no task was ever registered.";
+    HasToolCall "HasToolCall" ACTOR "Whether a tool call of the agent was in flight; absent where calls are not told as they begin.";
+    ToolCallId "ToolCallId" ACTOR "Id of the tool call in flight that began last.";
+    ToolName "ToolName" ACTOR "Its tool.";
 }
 
 /// Fields of Sigma's own categories that a Linux kernel sensor has no value for: a rule that needs
