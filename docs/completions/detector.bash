@@ -75,6 +75,7 @@ _detector() {
                 ;;
             detector__subcmd__rules,weights)
                 cmd="detector__subcmd__rules__subcmd__weights"
+                ;;
             detector__subcmd__task,call)
                 cmd="detector__subcmd__task__subcmd__call"
                 ;;
@@ -100,7 +101,7 @@ _detector() {
 
     case "${cmd}" in
         detector)
-            opts="-h -V --log --help --version run wrap replay record rules doctor canary task completions docs"
+            opts="-h -V --log --help --version run wrap replay record rules doctor gpu canary task completions docs"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
