@@ -20,9 +20,9 @@ pub(crate) fn debug() -> Result<()> {
     run(cargo(&["build", "--bins", "--lib"])?.args(crate::test::WORKSPACE))
 }
 
-/// Builds packages for release.
+/// Builds packages for release, with what their libraries give to others than cargo.
 pub(crate) fn release(packages: &[&str]) -> Result<()> {
-    let mut command = cargo(&["build", "--release", "--bins"])?;
+    let mut command = cargo(&["build", "--release", "--bins", "--lib"])?;
     for package in packages {
         command.args(["-p", package]);
     }

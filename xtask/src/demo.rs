@@ -51,7 +51,7 @@ const WORK: Duration = Duration::from_secs(180);
 pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     if !arguments.built {
         setup::ensure(&[Purpose::Build, Purpose::Live])?;
-        crate::build::release(&["detector", "detector-tests"])?;
+        crate::build::release(&["detector", "detector-tests", "fake-nvml"])?;
     }
     Root::become_it(["demo", "--built"])?;
     interrupt::watch()?;

@@ -12,7 +12,9 @@ pub(super) fn render(deeds: &[Deed], caught: &[Option<Alert>]) -> String {
     for (deed, alert) in deeds.iter().zip(caught) {
         rows.push(match alert {
             Some(Alert { title, level, latency_us, .. }) => {
-                [deed.what.to_owned(), title.clone(), level.clone(), format!("{latency_us} µs")]
+                // What takes a stretch of time to see has no moment in the kernel.
+                let took = if *latency_us == 0 { "a while".to_owned() } else { format!("{latency_us} µs") };
+                [deed.what.to_owned(), title.clone(), level.clone(), took]
             }
             None => [deed.what.to_owned(), "MISSED".to_owned(), "-".to_owned(), "-".to_owned()],
         });
