@@ -18,6 +18,7 @@ mod daemon;
 mod exec;
 mod file;
 mod loss;
+mod mining;
 mod network;
 mod new_code;
 mod operation;
