@@ -59,10 +59,10 @@ impl Stage {
     }
 
     /// Makes agents' groups, and waits until each is watched.
-    fn agents(&self, names: impl IntoIterator<Item = &str>) -> Vec<Agent> {
+    fn agents(&self, names: &[impl AsRef<str>]) -> Vec<Agent> {
         let watched = || self.detector.log().matches("agent is watched").count();
         let before = watched();
-        let agents: Vec<Agent> = names.into_iter().map(|name| self.agent(name)).collect();
+        let agents: Vec<Agent> = names.iter().map(|name| self.agent(name.as_ref())).collect();
         let all = before + agents.len();
         wait_for("the agents' watch", LIMIT, || Ok((watched() >= all).then_some(()))).unwrap();
         agents

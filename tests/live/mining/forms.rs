@@ -83,8 +83,8 @@ fn a_miner_is_caught_in_each_form() {
     let mut table = String::new();
     let mut missed = vec![];
     for group in [TOLD, ALL_THREADS, ONE_THREAD, MIXED] {
-        let names: Vec<String> = group.iter().map(|form| form.program.to_owned()).collect();
-        let agents = stage.agents(names.iter().map(String::as_str));
+        let names: Vec<&str> = group.iter().map(|form| form.program).collect();
+        let agents = stage.agents(&names);
         let caught: Vec<_> = thread::scope(|scope| {
             let watch = |(form, agent)| scope.spawn(move || run(form, agent, clear, tls));
             let threads: Vec<_> = group.iter().zip(agents).map(watch).collect();

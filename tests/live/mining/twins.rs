@@ -31,12 +31,12 @@ fn work_that_looks_like_mining_is_quiet() {
     let (mut table, mut lacking) = (String::new(), vec![]);
     let mut loud = 0;
     for names in TWINS {
-        let agents = stage.agents(names.iter().copied());
+        let agents = stage.agents(names);
         loud += work(names, agents, LONG, &mut table, &mut lacking);
     }
     let all: Vec<&'static str> = TWINS.as_flattened().to_vec();
     let named: Vec<String> = all.iter().map(|name| format!("{name}-declared")).collect();
-    let agents = stage.agents(named.iter().map(String::as_str));
+    let agents = stage.agents(&named);
     for agent in &agents {
         let socket = stage.path("tasks.sock");
         let words =
