@@ -83,7 +83,16 @@ pub(crate) fn command(words: Words<'_>) -> Result<Value> {
     for _ in 0..count {
         crate::exec::run(Command::new(program).args(arguments))?;
     }
-    Ok(took(began, count))
+    let mut said = took(began, count);
+    // Of the children that were waited for, in clock ticks.
+    let stat = procfs::process::Process::myself()?.stat()?;
+    let ticks = u32::try_from(stat.cutime.saturating_add(stat.cstime)).context("impossible times")?;
+    let per_second = u32::try_from(procfs::ticks_per_second()).context("impossible ticks")?;
+    let cpu = f64::from(ticks) * 1e9 / f64::from(per_second) / f64::from(count.max(1));
+    if let Some(fields) = said.as_object_mut() {
+        fields.insert("cpu_nanoseconds".to_owned(), json!(cpu));
+    }
+    Ok(said)
 }
 
 /// Spawns at a rate for some seconds; says how many it came to. What it spawns is the smallest program

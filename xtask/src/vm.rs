@@ -21,7 +21,7 @@ use crate::shell::step;
 use crate::{interrupt, place, table};
 use image::{Image, PROGRAMS};
 use kernels::{KERNELS, Kernel};
-use machine::Run;
+use machine::{Pace, Run};
 
 /// Longest that a kernel may take for all tests, emulated.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -137,7 +137,7 @@ fn commands(kernels: &[Kernel], image: &Image) -> Result<()> {
     let mut failed = vec![];
     for kernel in kernels {
         step(&format!("on {}", kernel.name));
-        let run = boot(*kernel, image, 1, LIMIT, |line| println!("{line}"))?;
+        let run = boot(*kernel, image, Pace::Real, LIMIT, |line| println!("{line}"))?;
         if run.status != Some(0) {
             failed.push(format!("{} {}", kernel.name, outcome(&run, LIMIT)));
         }
@@ -166,7 +166,7 @@ fn run_tests(kernels: &[Kernel], image: &Image) -> Vec<(Kernel, Result<Run>)> {
                         "{}: booting; what it says is in {place}/machines/{}.output",
                         kernel.name, kernel.name
                     ));
-                    let result = boot(*kernel, image, 1, LIMIT, |_| {});
+                    let result = boot(*kernel, image, Pace::Real, LIMIT, |_| {});
                     match &result {
                         Ok(run) => step(&format!("{}: {}", kernel.name, outcome(run, LIMIT))),
                         Err(error) => step(&format!("{}: {error:#}", kernel.name)),
@@ -183,16 +183,10 @@ fn run_tests(kernels: &[Kernel], image: &Image) -> Vec<(Kernel, Result<Run>)> {
     done
 }
 
-fn boot(
-    kernel: Kernel,
-    image: &Image,
-    processors: u32,
-    limit: Duration,
-    show: impl FnMut(&str),
-) -> Result<Run> {
+fn boot(kernel: Kernel, image: &Image, pace: Pace, limit: Duration, show: impl FnMut(&str)) -> Result<Run> {
     let cached = kernel.cached()?.context("the kernel is gone from the cache")?;
     let console = place::target()?.join("machines").join(format!("{}.console", kernel.name));
-    machine::run(&cached, image.path(), console, processors, limit, show)
+    machine::run(&cached, image.path(), console, pace, limit, show)
 }
 
 fn outcome(run: &Run, limit: Duration) -> String {

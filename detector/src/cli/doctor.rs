@@ -222,7 +222,7 @@ fn page(report: &Report) -> String {
         };
         let _ = writeln!(out, "  {mark:<8}{name:<13}{detail}");
     }
-    let _ = writeln!(out, "\n  {:<30}{:<9}{:<34}state", "events", "tier", "hook");
+    let _ = writeln!(out, "\n  {:<40}{:<9}{:<34}state", "events", "tier", "hook");
     for Served { events, hook, tier, attached, state, .. } in events {
         let state = match state {
             State::Used => format!("used, attached {attached}"),
@@ -238,11 +238,11 @@ fn page(report: &Report) -> String {
         for (row, event) in events.iter().enumerate() {
             let (tier, hook, state) =
                 if row == 0 { (tier, hook.as_str(), state.as_str()) } else { ("", "", "") };
-            let _ = writeln!(out, "  {event:<30}{tier:<9}{hook:<34}{state}");
+            let _ = writeln!(out, "  {event:<40}{tier:<9}{hook:<34}{state}");
         }
     }
     for (event, _) in missing {
-        let _ = writeln!(out, "  {event:<30}{:<9}{:<34}MISSING: no tier can serve it here", "none", "");
+        let _ = writeln!(out, "  {event:<40}{:<9}{:<34}MISSING: no tier can serve it here", "none", "");
     }
     let lacks: Vec<&str> = events.iter().flat_map(|served| served.lacks.iter().copied()).collect();
     if !lacks.is_empty() {

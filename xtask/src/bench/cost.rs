@@ -2,7 +2,7 @@
 //! beside bpftrace.
 
 use std::fs;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
@@ -136,6 +136,8 @@ fn bpftrace(stage: &Stage, text: &str) -> Result<Guarded> {
 exec "$0" -o "$1" "$2""#;
     let mut command = Command::new("unshare");
     command.args(["-m", "/bin/sh", "-c", line]).arg(program).arg(&printed).arg(&script);
+    // At its end it prints an empty line here, whatever it was told to write to.
+    command.stdout(Stdio::null());
     // It says how many probes it attaches, then what it sees: more than one buffer means that it prints.
     stage.start("bpftrace", &mut command, |_| {
         let provoked = fs::read_dir("/proc").map(Iterator::count);

@@ -1,5 +1,5 @@
 //! What watching very many files costs in the tiers that the machine's own kernel does not let in: ratios within one
-//! virtual machine, beside the same work alone.
+//! virtual machine, whose clock counts instructions, beside the same work alone.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use super::image::{self, Image, PROGRAMS, Programs};
 use super::kernels::Kernel;
-use super::{boot, machine, outcome};
+use super::machine::{self, Pace};
+use super::{boot, outcome};
 use crate::bench::many::Many;
 use crate::bench::median;
 use crate::shell::{step, which};
@@ -18,9 +19,8 @@ use crate::table;
 
 /// Longest that one kernel may take, emulated.
 const LIMIT: Duration = Duration::from_secs(1800);
-/// The detector's work has a processor beside the workload's, as on any machine with agents.
-const PROCESSORS: u32 = 2;
-const ROUNDS: u32 = 5;
+/// The machine's clock counts instructions, so that few suffice.
+const ROUNDS: u32 = 3;
 /// Begins a line with a result: tier, work, condition, what detector-trigger said.
 const RESULT: &str = "vm: took ";
 /// Most that a ratio may be.
@@ -79,7 +79,7 @@ pub(super) fn main(kernels: &[Kernel], programs: &Programs) -> Result<()> {
     let mut rows = vec![["kernel", "tier", "work", "measured", "goal"].map(str::to_owned)];
     for kernel in kernels {
         step(&format!("measuring on {}", kernel.name));
-        let run = boot(*kernel, &image, PROCESSORS, LIMIT, |line| println!("{line}"))?;
+        let run = boot(*kernel, &image, Pace::Instructions, LIMIT, |line| println!("{line}"))?;
         if run.status != Some(0) {
             println!("{}", machine::last_words(&run.console));
             bail!("{}: {}", kernel.name, outcome(&run, LIMIT));
@@ -87,7 +87,10 @@ pub(super) fn main(kernels: &[Kernel], programs: &Programs) -> Result<()> {
         rows.extend(summarise(kernel.name, &run.lines)?);
     }
     println!("{}", table::align(&rows));
-    println!("Ratios: median of {ROUNDS} rounds, each against the same work alone beside it.");
+    println!(
+        "Ratios of instructions that the work and the kernel for it go through, without the detector's own process: \
+         median of {ROUNDS} rounds, each against the same work alone beside it."
+    );
     Ok(())
 }
 
@@ -104,7 +107,7 @@ fn summarise(kernel: &str, lines: &[String]) -> Result<Vec<[String; 5]>> {
         let mut word = || words.next().context("a result that is cut short");
         let (tier, work, condition, said) = (word()?, word()?, word()?, word()?);
         let said: Value = serde_json::from_str(said).with_context(|| format!("no JSON: {said}"))?;
-        let took = said.get("nanoseconds").and_then(Value::as_f64).context("a result without a time")?;
+        let took = said.get("cpu_nanoseconds").and_then(Value::as_f64).context("a result without a time")?;
         let (series, condition) = match condition.strip_prefix("before-") {
             Some(condition) => (&mut alone, condition),
             None => (&mut beside, condition),
@@ -141,8 +144,8 @@ mod tests {
     fn a_ratio_is_of_the_run_beside() {
         let line = |text: &str| format!("{RESULT}{text}");
         let lines = [
-            line(r#"lsm tar before-watched {"nanoseconds":100}"#),
-            line(r#"lsm tar watched {"nanoseconds":110}"#),
+            line(r#"lsm tar before-watched {"cpu_nanoseconds":100}"#),
+            line(r#"lsm tar watched {"cpu_nanoseconds":110}"#),
             "anything".to_owned(),
         ];
         let rows = summarise("6.12", &lines).unwrap();

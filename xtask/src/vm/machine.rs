@@ -20,6 +20,15 @@ pub(super) const ENDED: &str = "vm: ended with ";
 const MEMORY: &str = "768";
 const QEMU: &str = "qemu-system-x86_64";
 
+/// What the machine's clock goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// This machine's.
+    Real,
+    /// A nanosecond an instruction: what is measured does not depend on what else this machine does.
+    Instructions,
+}
+
 /// How a run went.
 #[derive(Debug)]
 pub(super) struct Run {
@@ -40,7 +49,7 @@ pub(super) fn run(
     kernel: &Path,
     image: &Path,
     console: PathBuf,
-    processors: u32,
+    pace: Pace,
     limit: Duration,
     mut show: impl FnMut(&str),
 ) -> Result<Run> {
@@ -48,12 +57,12 @@ pub(super) fn run(
     let qemu =
         which(QEMU).with_context(|| format!("{QEMU} is missing; `cargo xtask vm` installs it by apt"))?;
     let mut command = Command::new(qemu);
-    command.args(["-M", "pc", "-m", MEMORY, "-smp", &processors.to_string()]);
+    command.args(["-M", "pc", "-m", MEMORY, "-smp", "1"]);
     command.args(["-nodefaults", "-display", "none", "-no-reboot"]);
-    command.args(if has_kvm() {
-        ["-accel", "kvm", "-cpu", "host"]
-    } else {
-        ["-accel", "tcg", "-cpu", "max"]
+    command.args(match pace {
+        Pace::Instructions => ["-accel", "tcg", "-cpu", "max", "-icount", "shift=0,sleep=off"].as_slice(),
+        Pace::Real if has_kvm() => &["-accel", "kvm", "-cpu", "host"],
+        Pace::Real => &["-accel", "tcg", "-cpu", "max"],
     });
     command.arg("-kernel").arg(kernel).arg("-initrd").arg(image);
     // Without `no_timer_check` a kernel on a busy host panics for a timer tick that came late.
