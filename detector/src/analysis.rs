@@ -7,6 +7,7 @@ use crate::event::{
 };
 use crate::network::{Names, Recognised};
 use crate::process::{Process, ProcessTable};
+use crate::rules::weights::{Form, Tables};
 use crate::task::Ledger;
 
 mod cadence;
@@ -33,6 +34,7 @@ use daemon::Daemon;
 pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use gpu::Gpu;
+pub(crate) use mining::Mark;
 use mining::{Mining, Signal};
 use new_code::NewCode;
 use relay::Relay;
@@ -41,6 +43,9 @@ use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
 pub use wallet_file::is_worth_reading;
+
+/// The tables of numbers and weights that analyses judge by.
+pub(crate) const TABLES: &[Form] = &[mining::FORM, cpu::FORM];
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -195,7 +200,10 @@ impl Analyses {
     pub fn measured(&mut self, around: Around<'_>, measured: &Measured, out: &mut Vec<Observation>) {
         let from = out.len();
         match measured {
-            Measured::Cpu(sample) => self.cpu.sample(around, sample, &mut self.signals, out),
+            Measured::Cpu(sample) => {
+                self.daemon.computes(around, sample, out);
+                self.cpu.sample(around, sample, &mut self.signals, out);
+            }
             Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
             Measured::Look(look) => self.mining.look(around, look, &mut self.signals),
             Measured::Rounding(rounding) => self.mining.rounding(around, *rounding, &mut self.signals),
@@ -211,6 +219,12 @@ impl Analyses {
         for signal in self.signals.drain(..) {
             self.mining.signal(around, signal, out);
         }
+    }
+
+    /// Takes the numbers and weights to judge by from now on.
+    pub fn set_tables(&mut self, tables: &Tables) {
+        self.mining.set_table(tables);
+        self.cpu.set_table(tables);
     }
 
     /// Takes a process that was there before; the table knows it already.

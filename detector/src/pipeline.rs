@@ -134,13 +134,15 @@ pub struct Pipeline {
 impl Pipeline {
     /// A core that knows nothing yet.
     pub fn new(rules: RuleSet, settings: Settings) -> Self {
+        let mut analyses = Analyses::default();
+        analyses.set_tables(rules.tables());
         Self {
             settings,
             table: ProcessTable::default(),
             agents: Agents::default(),
             cgroups: Cgroups::default(),
             gaps: Vec::new(),
-            analyses: Analyses::default(),
+            analyses,
             network: Network::default(),
             tasks: Ledger::default(),
             canaries: Arc::default(),
@@ -210,6 +212,7 @@ impl Pipeline {
 
     /// Judges by other rules from now on.
     pub fn replace_rules(&mut self, rules: RuleSet) {
+        self.analyses.set_tables(rules.tables());
         self.rules = rules;
     }
 

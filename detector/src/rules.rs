@@ -25,6 +25,7 @@ mod sample;
 mod source;
 mod subject;
 mod summary;
+pub(crate) mod weights;
 
 pub use error::{Problem, RulesError};
 pub use exemplar::{Outcome, TestReport};
@@ -32,6 +33,7 @@ pub use field::{Field, fields};
 pub use source::Builtin;
 pub use subject::{Subject, What};
 pub use summary::Template;
+pub use weights::{Number, Reach, Strength, Table, Tables, Weight};
 
 /// What a rule judges: Sigma's `logsource.category`, each with its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -181,6 +183,7 @@ pub struct RuleSet {
     correlated: HashSet<String>,
     /// Ids of rules that speak through their correlation only (Sigma's `generate: false`).
     silent: HashSet<String>,
+    tables: Tables,
     unserved: usize,
     skipped: usize,
     warnings: Vec<Problem>,
@@ -259,6 +262,11 @@ impl RuleSet {
     /// Every rule that judges, in the order of their files.
     pub fn rules(&self) -> &[Arc<RuleMeta>] {
         &self.rules
+    }
+
+    /// The numbers and weights that analyses judge by.
+    pub fn tables(&self) -> &Tables {
+        &self.tables
     }
 
     /// Rules that were read but judge nothing that this sensor sees.

@@ -18,7 +18,7 @@ use crate::kernel::sensor::Sensor;
 use crate::kernel::{KernelError, clock, proc};
 use crate::pipeline::Input;
 use crate::rules::RuleSet;
-use crate::telemetry::{Feeder, Roster};
+use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
 pub mod deliver;
@@ -74,6 +74,7 @@ pub struct Engine {
     measured: Receiver<Input>,
     feeder: Feeder,
     roster: Roster,
+    gaps: Gaps,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -106,6 +107,7 @@ impl Engine {
             measured,
             feeder,
             roster: Roster::default(),
+            gaps: Gaps::default(),
             commands,
             wake,
         };
@@ -124,6 +126,11 @@ impl Engine {
     /// Who is watched, kept up to date while the engine runs.
     pub fn roster(&self) -> Roster {
         self.roster.clone()
+    }
+
+    /// Where those who measure say what they cannot.
+    pub fn gaps(&self) -> Gaps {
+        self.gaps.clone()
     }
 
     /// Watches every control group that a pattern matches now.
@@ -385,8 +392,13 @@ impl Engine {
             };
             self.core.feed(Input::Event(lost), clock::now);
         }
+        if let Some(measured) = self.gaps.news() {
+            let all = gaps(&self.sensor).into_iter().chain(measured).collect();
+            self.core.feed(Input::Gaps(all), clock::now);
+        }
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
+        self.roster.set_agents(self.agents.live().cloned().collect());
         self.sensor.rest();
     }
 }

@@ -14,7 +14,7 @@ use hashbrown::HashMap;
 
 use super::kept::Kept;
 use super::{Around, Moment, Observation, program};
-use crate::event::{AgentId, Event, EventKind, Exec, Nanos, ProcessId};
+use crate::event::{AgentId, CpuSample, Event, EventKind, Exec, Nanos, ProcessId};
 use crate::process::{Process, ProcessTable};
 
 mod expected;
@@ -31,6 +31,9 @@ const OUTLIVES: u64 = 2_000_000_000;
 
 /// In how many minutes a daemon must have done something to be one that works.
 const WORKS: u8 = 5;
+
+/// Share of a processor, as its reciprocal, that is something: an idle server's timers take less.
+const COMPUTES: u64 = 5;
 
 /// Most daemons followed at once.
 const MAX_FOLLOWED: usize = 16_384;
@@ -188,6 +191,16 @@ impl Daemon {
         }
     }
 
+    /// Takes what processes used of the processors: one that computes works, though it does nothing else.
+    pub(super) fn computes(&mut self, around: Around<'_>, sample: &CpuSample, out: &mut Vec<Observation>) {
+        for used in &sample.processes {
+            let Some(owner) = self.owner(around.table, used.process) else { continue };
+            if used.user.saturating_add(used.system) >= sample.interval / COMPUTES {
+                self.worked(around, owner, Moment::now(around), out);
+            }
+        }
+    }
+
     /// What the operator expects to stay, in place of what was said before.
     pub(super) fn declare(&mut self, entries: &[String]) {
         self.expected.declare(entries);
@@ -249,15 +262,18 @@ impl Daemon {
         };
         let Some(orphan) = self.followed.get_mut(&owner) else { return };
         orphan.holds.note(event);
-        if orphan.told.is_none() {
-            return;
-        }
-        let minute = event.time.0 / 60_000_000_000;
+        self.worked(around, owner, Moment::of(event), out);
+    }
+
+    /// A daemon did something: notes the minute, and says so where that makes more of it.
+    fn worked(&mut self, around: Around<'_>, owner: ProcessId, moment: Moment, out: &mut Vec<Observation>) {
+        let Some(orphan) = self.followed.get_mut(&owner).filter(|orphan| orphan.told.is_some()) else { return };
+        let minute = moment.time.0 / 60_000_000_000;
         if orphan.minute != minute {
             orphan.minute = minute;
             orphan.minutes = orphan.minutes.saturating_add(1);
         }
-        out.extend(self.tell(around, owner, Moment::of(event)));
+        out.extend(self.tell(around, owner, moment));
     }
 
     fn ended(&mut self, table: &ProcessTable, event: &Event) {

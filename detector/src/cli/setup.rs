@@ -15,6 +15,7 @@ use crate::rules::{Builtin, RuleSet};
 use crate::runtime::deliver::{Outlet, Sink, Target};
 use crate::runtime::{Core, Engine, Remote};
 use crate::sinks::file::AlertFile;
+use crate::telemetry;
 
 /// The configuration of a file, or the default where none is named.
 pub(super) fn config(path: Option<&Path>) -> anyhow::Result<Checked> {
@@ -118,6 +119,8 @@ pub(super) fn engine(
     if !checked.canaries.is_empty() {
         engine.set_canaries(checked.canaries.clone());
     }
+    telemetry::cpu::start(&checked.config.telemetry.cpu, telemetry::cpu::Ends::of(&engine))
+        .context("starting the sampler of processors failed")?;
     Ok((engine, remote))
 }
 

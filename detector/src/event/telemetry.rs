@@ -15,7 +15,7 @@ pub struct CpuSample {
     pub interval: u64,
     /// Processors that are online.
     pub processors: u32,
-    /// Watched processes that used any, and those that ended since.
+    /// Watched processes that used any and still run; what one used at its end stands in its exit event.
     pub processes: Vec<CpuProcess>,
     /// Agents.
     pub agents: Vec<CpuAgent>,
@@ -30,18 +30,23 @@ pub struct CpuProcess {
     pub user: u64,
     /// Nanoseconds in the kernel.
     pub system: u64,
-    /// Voluntary context switches of all its threads.
-    pub voluntary_switches: u64,
+    /// Nanoseconds that its busy threads were ready to run and waited: for a processor, or for their quota. This and
+    /// what else is an `Option` or may be 0 is read of processes that used a tenth of a processor or more.
+    pub waited: Option<u64>,
+    /// Voluntary context switches of its busy threads.
+    pub voluntary_switches: Option<u64>,
     /// Threads.
     pub threads: u32,
+    /// Those of them that ran, or were ready to, for at least a twentieth of the time.
+    pub busy_threads: Option<u32>,
     /// Nice value of its first thread.
     pub nice: i32,
     /// Scheduling policy, as sched_setscheduler(2) numbers it; 5 is SCHED_IDLE.
     pub policy: u32,
-    /// Processors that its busiest threads may run on, at most; 1 where each is pinned.
+    /// Processors that its busy threads may run on, at most; 1 where each is pinned, 0 where that is not known.
     pub affinity: u32,
     /// Bytes read and written by system calls.
-    pub transferred: u64,
+    pub transferred: Option<u64>,
     /// Bytes of memory in huge pages of hugetlbfs, held now.
     pub huge_pages: u64,
     /// Bytes of memory, held now.
@@ -59,7 +64,7 @@ pub struct CpuAgent {
     pub user: u64,
     /// Nanoseconds in the kernel.
     pub system: u64,
-    /// Nanoseconds that its quota held it back.
+    /// Nanoseconds that the quota of this group held it back; those of groups below it are not in it.
     pub throttled: u64,
     /// Share of time that some task of it waited for a processor, over ten seconds; 0 to 1.
     pub pressure: Option<f64>,

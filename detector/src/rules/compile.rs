@@ -67,6 +67,7 @@ pub(super) fn set(loader: &mut Loader<'_>) -> RuleSet {
         correlated: source.rules.iter().filter_map(|rule| rule.id.clone()).collect(),
         silent: silent(&source, &sound),
         correlation_source: source,
+        tables: std::mem::take(&mut loader.tables),
         unserved: loader.unserved,
         skipped: loader.skipped,
         warnings: std::mem::take(&mut loader.warnings),

@@ -269,8 +269,11 @@ fields! {
     ConnectsPublic "ConnectsPublic" OBSERVATION "It is or was connected to a public address.";
     Writes "Writes" OBSERVATION "Files that a daemon opened for writing, the first 4.";
     Runs "Runs" OBSERVATION "Commands of its children, at most 4.";
-    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote or executed something in 5 minutes.";
+    KeepsWorking "KeepsWorking" OBSERVATION "It connected, wrote, executed something or used a fifth of a processor in 5 minutes.";
     ExpectedDaemon "ExpectedDaemon" OBSERVATION "known (a helper of developers), declared (in the configuration), or no.";
+    CpuProcessors "CpuProcessors" OBSERVATION "Processors that a process uses, such as 1.5.";
+    CpuUserPercent "CpuUserPercent" OBSERVATION "Percent of that in user mode.";
+    CpuThreads "CpuThreads" OBSERVATION "How many of its threads are busy.";
     RequestManager "RequestManager" OBSERVATION "Who is asked: systemd, docker, podman, containerd, cri-o, kubernetes, machined, dbus, sshd, cron, at.";
     RequestVia "RequestVia" OBSERVATION "command (line of a client), socket, or flow.";
     RequestVerb "RequestVerb" OBSERVATION "What for, in the manager's word: run, start, enable, exec, connect, login.";

@@ -13,6 +13,7 @@ use yaml_serde::{Deserializer, Value};
 
 use super::error::{Problem, RulesError, did_you_mean};
 use super::source::{self, Builtin, Document, Origin};
+use super::weights::Tables;
 use super::{Category, RuleMeta, RuleSet, Template, check, compile, expand};
 use crate::alert::Level;
 
@@ -27,6 +28,7 @@ pub(super) struct Loader<'a> {
     ids: HashMap<String, String>,
     /// Ids, names and titles of rules that this sensor has no events for.
     pub(super) elsewhere: HashSet<String>,
+    pub(super) tables: Tables,
     pub(super) unserved: usize,
     pub(super) skipped: usize,
     pub(super) problems: Vec<Problem>,
@@ -37,6 +39,11 @@ pub(super) struct Loader<'a> {
 pub(super) fn rules(paths: &[PathBuf], builtin: Builtin) -> Result<RuleSet, RulesError> {
     let sources = source::read(paths, builtin);
     let mut loader = Loader { lists: sources.lists, problems: sources.problems, ..Loader::default() };
+    for file in &sources.tables {
+        for document in file.documents() {
+            loader.problems.extend(loader.tables.read(&document));
+        }
+    }
     for file in &sources.files {
         for document in file.documents() {
             loader.document(&document);

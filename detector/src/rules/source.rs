@@ -52,6 +52,8 @@ pub(super) struct Sources {
     pub(super) files: Vec<File>,
     /// Shared values by name: `lists/miner_names.txt` is `%miner_names%`.
     pub(super) lists: HashMap<String, Vec<String>>,
+    /// Tables of weights: files of a directory `weights`, later ones in place of earlier ones.
+    pub(super) tables: Vec<File>,
     pub(super) problems: Vec<Problem>,
 }
 
@@ -69,17 +71,24 @@ pub(super) fn read(paths: &[PathBuf], builtin: Builtin) -> Sources {
     sources
 }
 
-/// Lists are there without the built-in rules too: a copied rule keeps its meaning.
+/// The tables inside the binary.
+pub(super) fn builtin_tables() -> Vec<File> {
+    let mut sources = Sources::default();
+    embedded(&BUILTIN, &mut sources, Builtin::Without);
+    sources.tables
+}
+
+/// Lists and tables are there without the built-in rules too: a copied rule keeps its meaning.
 fn embedded(dir: &Dir<'static>, sources: &mut Sources, builtin: Builtin) {
     for file in dir.files() {
         let Some(text) = file.contents_utf8() else { continue };
         if is_rule_file(file.path()) {
-            if builtin == Builtin::With {
-                sources.files.push(File {
-                    name: format!("rules/{}", file.path().display()),
-                    origin: Origin::Builtin,
-                    text: text.to_owned(),
-                });
+            let name = format!("rules/{}", file.path().display());
+            let found = File { name, origin: Origin::Builtin, text: text.to_owned() };
+            if is_table(file.path()) {
+                sources.tables.push(found);
+            } else if builtin == Builtin::With {
+                sources.files.push(found);
             }
         } else if let Some(name) = list_name(file.path()) {
             sources.lists.insert(name, values(text));
@@ -119,7 +128,10 @@ fn directory(path: &Path, sources: &mut Sources) {
 
 fn file(path: &Path, origin: Origin, sources: &mut Sources) {
     match fs::read_to_string(path) {
-        Ok(text) => sources.files.push(File { name: path.display().to_string(), origin, text }),
+        Ok(text) => {
+            let files = if is_table(path) { &mut sources.tables } else { &mut sources.files };
+            files.push(File { name: path.display().to_string(), origin, text });
+        }
         Err(error) => sources.problems.push(unreadable(path, &error)),
     }
 }
@@ -137,6 +149,11 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
 
 fn is_rule_file(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "yml" || ending == "yaml")
+}
+
+/// Whether a rule file is none, but a table of weights.
+fn is_table(path: &Path) -> bool {
+    path.parent().and_then(Path::file_name).is_some_and(|name| name == "weights")
 }
 
 fn list_name(path: &Path) -> Option<String> {

@@ -434,6 +434,9 @@ impl<'a> View<'a> {
             | FieldId::Runs
             | FieldId::KeepsWorking
             | FieldId::ExpectedDaemon
+            | FieldId::CpuProcessors
+            | FieldId::CpuUserPercent
+            | FieldId::CpuThreads
             | FieldId::RequestManager
             | FieldId::RequestVia
             | FieldId::RequestVerb

@@ -21,11 +21,13 @@ pub(in crate::analysis) struct Signal {
 
 /// The closed list of what a signal can be; `rules/weights/mining.yml` weighs each by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::analysis) enum Mark {
+pub(crate) enum Mark {
     /// The name or the options of a miner.
     Command,
     /// Stratum by content.
     Stratum,
+    /// What may be stratum by content, and may be the protocol of a node or a service.
+    StratumLike,
     /// The name of a pool, asked for or connected to.
     PoolName,
     /// A long thin flow, as to a pool.
@@ -56,8 +58,10 @@ pub(in crate::analysis) enum Mark {
     GpuCoreBound,
     /// Uses a GPU, and no task says so where tasks are registered.
     GpuUndeclared,
-    /// Against it: a task of the agent names it.
-    Declared,
+    /// Against it: a task of the agent names computing.
+    DeclaredCpu,
+    /// Against it: a task of the agent names GPUs.
+    DeclaredGpu,
     /// Against it: libraries of training or of numerical work are mapped.
     Libraries,
     /// Against it: reads data.
@@ -70,9 +74,10 @@ pub(in crate::analysis) enum Mark {
 
 impl Mark {
     /// Every mark.
-    pub(in crate::analysis) const ALL: &'static [Self] = &[
+    pub(crate) const ALL: &'static [Self] = &[
         Self::Command,
         Self::Stratum,
+        Self::StratumLike,
         Self::PoolName,
         Self::Cadence,
         Self::Wallet,
@@ -88,7 +93,8 @@ impl Mark {
         Self::GpuBurn,
         Self::GpuCoreBound,
         Self::GpuUndeclared,
-        Self::Declared,
+        Self::DeclaredCpu,
+        Self::DeclaredGpu,
         Self::Libraries,
         Self::Data,
         Self::GpuVaries,
@@ -96,10 +102,11 @@ impl Mark {
     ];
 
     /// Its name in the weights and in evidence.
-    pub(in crate::analysis) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Command => "command",
             Self::Stratum => "stratum",
+            Self::StratumLike => "stratum_like",
             Self::PoolName => "pool_name",
             Self::Cadence => "cadence",
             Self::Wallet => "wallet",
@@ -115,7 +122,8 @@ impl Mark {
             Self::GpuBurn => "gpu_burn",
             Self::GpuCoreBound => "gpu_core_bound",
             Self::GpuUndeclared => "gpu_undeclared",
-            Self::Declared => "declared",
+            Self::DeclaredCpu => "declared_cpu",
+            Self::DeclaredGpu => "declared_gpu",
             Self::Libraries => "libraries",
             Self::Data => "data",
             Self::GpuVaries => "gpu_varies",
