@@ -34,6 +34,10 @@ pub const LRU: u32 = 16_384;
 pub const EMPTIED: u32 = 1_024;
 /// Remembered threads that are asked about a name.
 pub const ASKED: u32 = 1_024;
+/// Most processes whose rounding mode is counted at once.
+pub const ROUNDING: u32 = 8;
+/// Threads of a process that ends whose times are added, beside those that were released before.
+pub const THREADS: u32 = 512;
 /// Nanoseconds in which a process that does the same to the same process is not reported again.
 pub const OPERATION_WINDOW: u64 = 1_000_000_000;
 /// Remembered inodes that watched processes wrote.

@@ -97,6 +97,22 @@ offsets! {
     css_set_dfl = "css_set.dfl_cgrp";
     /// Number of live threads.
     signal_live = "signal_struct.live";
+    /// First of its threads.
+    signal_threads = "signal_struct.thread_head";
+    /// User time of threads that were released.
+    signal_user = "signal_struct.utime";
+    /// Their system time.
+    signal_system = "signal_struct.stime";
+    /// Their time by the scheduler's clock.
+    signal_ran = "signal_struct.sum_sched_runtime";
+    /// Link from a thread to the next of its process.
+    task_thread = "task_struct.thread_node";
+    /// User time of a thread.
+    task_user = "task_struct.utime";
+    /// Its system time.
+    task_system = "task_struct.stime";
+    /// Its time by the scheduler's clock.
+    task_ran = "task_struct.se.sum_exec_runtime";
     /// File that an area of memory maps.
     area_file = "vm_area_struct.vm_file";
     /// First byte of argv in user memory.
@@ -213,6 +229,10 @@ offsets! {
     sock_protocol = "sock.sk_protocol";
     /// The other end of a Unix socket.
     unix_peer = "unix_sock.peer";
+    /// Where a task's floating-point state is; kernels before 5.16 keep it inside.
+    fpu_fpstate = "fpu.fpstate";
+    /// Control and status register of the saved state.
+    fpu_mxcsr = "fpstate.regs.fxsave.mxcsr|fpu.state.fxsave.mxcsr";
     /// The name that a Unix socket was bound to.
     unix_addr = "unix_sock.addr";
     /// The sockaddr_un of such a name.

@@ -269,6 +269,21 @@ pub struct Exit {
     pub status: u32,
     /// Zero.
     pub pad: u32,
+    /// What it used of the processors, all its threads.
+    pub times: Times,
+}
+
+/// Processor time in nanoseconds. The kernel's share of the two modes may be counted by the tick; their sum is then
+/// no more than a guess, and `ran` is exact.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// In user mode.
+    pub user: u64,
+    /// In the kernel.
+    pub system: u64,
+    /// In both, by the scheduler's clock.
+    pub ran: u64,
 }
 
 /// A socket operation.
@@ -440,6 +455,9 @@ pub enum OperationCode {
     FileCapability = 18,
     /// A Unix socket was connected to one that is bound below `/run`: string 1 its name.
     UnixConnect = 19,
+    /// Anonymous memory of a size that RandomX takes was asked for; the number is the length, the subtype the
+    /// MAP_* flags.
+    RandomxMemory = 20,
 }
 
 impl OperationCode {
@@ -466,8 +484,8 @@ pub struct Operation {
     pub lens: [u16; 4],
     /// What it failed with; 0 where it was done.
     pub errno: u32,
-    /// Type of a program that bpf(2) loads.
-    pub program_type: u32,
+    /// What tells operations of one code and number apart: the type of a program that bpf(2) loads, flags.
+    pub subtype: u32,
     /// Number of the mount namespace of the process, afterwards; 0 where unknown.
     pub mntns: u32,
     /// Zero.
@@ -482,7 +500,7 @@ pub struct OperationKey {
     pub number: u64,
     /// Process.
     pub pid: u32,
-    /// The other process.
+    /// The other process; where there is none, what [`Operation::subtype`] says.
     pub target: u32,
     /// An [`OperationCode`].
     pub code: u32,
@@ -579,7 +597,7 @@ const _: () = {
     assert!(size_of::<Operation>() == 48);
     assert!(size_of::<ExecChunk>() == 16);
     assert!(size_of::<Fork>() == 16);
-    assert!(size_of::<Exit>() == 8);
+    assert!(size_of::<Exit>() == 32);
     assert!(size_of::<Socket>() == 64);
     assert!(size_of::<Stdio>() == 40);
     assert!(size_of::<Payload>() == 80);

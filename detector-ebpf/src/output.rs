@@ -119,7 +119,7 @@ pub fn scratch(slot: u32) -> Option<&'static mut Scratch> {
 
 /// Adds to a word of a map value.
 #[inline(always)]
-fn add(word: *mut u64, value: u64) {
+pub fn add(word: *mut u64, value: u64) {
     // SAFETY: a live map value of eight aligned bytes; the instruction is BPF's atomic add, which
     // core does not offer for this target.
     unsafe { core::arch::asm!("lock *(u64 *)({0} + 0) += {1}", in(reg) word, in(reg) value) };

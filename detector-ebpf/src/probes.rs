@@ -14,6 +14,7 @@ pub mod fork;
 pub mod io_uring;
 pub mod operation;
 pub mod packet;
+pub mod rounding;
 pub mod security;
 pub mod send;
 pub mod signal;

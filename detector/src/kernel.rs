@@ -11,6 +11,7 @@ pub mod hook;
 pub mod proc;
 pub mod program;
 pub mod ring;
+pub mod rounding;
 pub mod sensor;
 pub mod tier;
 

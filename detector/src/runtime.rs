@@ -22,6 +22,9 @@ use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
 pub mod deliver;
+mod suspicion;
+
+use suspicion::Suspicion;
 
 pub use core::Core;
 
@@ -75,6 +78,7 @@ pub struct Engine {
     feeder: Feeder,
     roster: Roster,
     gaps: Gaps,
+    suspicion: Suspicion,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -108,6 +112,7 @@ impl Engine {
             feeder,
             roster: Roster::default(),
             gaps: Gaps::default(),
+            suspicion: Suspicion::default(),
             commands,
             wake,
         };
@@ -221,6 +226,9 @@ impl Engine {
                 self.core.feed(Input::FileText(Box::new(text)), clock::now);
             }
             while let Ok(input) = self.measured.try_recv() {
+                if let Input::Cpu(sample) = &input {
+                    self.suspect(sample);
+                }
                 self.core.feed(input, clock::now);
             }
             self.follow_canaries();
@@ -396,6 +404,7 @@ impl Engine {
             let all = gaps(&self.sensor).into_iter().chain(measured).collect();
             self.core.feed(Input::Gaps(all), clock::now);
         }
+        self.resolve_suspicion();
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
         self.roster.set_agents(self.agents.live().cloned().collect());

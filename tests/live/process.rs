@@ -1,7 +1,7 @@
 //! fork, exit, threads, sessions.
 
 use detector::event::{EventKind, Exit};
-use detector_tests::needs_root;
+use detector_tests::{needs_root, trigger};
 
 use crate::watch::{Watch, small};
 
@@ -72,4 +72,20 @@ fn a_new_session_is_reported() {
     watch.find("setsid", |event| {
         (event.process.pid == child && matches!(event.kind, EventKind::Setsid)).then_some(())
     });
+}
+
+#[test]
+fn an_exit_says_what_all_threads_used_of_the_processors() {
+    needs_root!();
+    let mut watch = Watch::new("times");
+    for threads in ["1", "4"] {
+        let said = watch.run(&["burn", threads, "600"]);
+        let exit = exit_of(&mut watch, small(&said, "child"));
+        let waited = ["user", "system"].map(|mode| trigger::number(&said, mode).unwrap());
+        for (ours, theirs) in [(exit.user, waited[0]), (exit.system, waited[1])] {
+            // What the last thread ran since the last tick is not in ours.
+            let slack = waited.iter().sum::<u64>() / 10;
+            assert!(ours.abs_diff(theirs) <= slack, "{threads} threads: {exit:?}, wait4 says {said}");
+        }
+    }
 }

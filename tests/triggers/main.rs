@@ -4,12 +4,14 @@
 //! live tests compare with the events that the kernel reported.
 
 mod around;
+mod burn;
 mod cgroup;
 mod daemon;
 mod exec;
 mod file;
 mod fork;
 mod hot;
+mod memory;
 mod name;
 mod net;
 mod operation;
@@ -50,6 +52,8 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("vfork", "", fork::vfork),
     Trigger("threads", "COUNT", fork::threads),
     Trigger("setsid", "", fork::setsid),
+    Trigger("burn", "THREADS MILLISECONDS", burn::times),
+    Trigger("rounding", "nearest|down|up|zero THREADS SECONDS", burn::rounding),
     Trigger("daemon", "ADDRESS SECONDS", daemon::run),
     Trigger("connect-tcp", "ADDRESS", net::connect_tcp),
     Trigger("connect-tcp-nonblocking", "ADDRESS", net::connect_tcp_nonblocking),
@@ -120,6 +124,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("namespaces", "", operation::namespaces),
     Trigger("chroot", "DIRECTORY", operation::chroot),
     Trigger("odd", "NAME", operation::odd),
+    Trigger("memory", "plain|huge|huge-reserved LENGTH…", memory::ask),
     Trigger("born-in-cgroup", "DIRECTORY", cgroup::born),
     Trigger("bench-exec", "COUNT", hot::exec),
     Trigger("bench-connect", "COUNT", hot::connect),

@@ -3,9 +3,10 @@
 //! A namespace keeps its numbers in a radix tree (`idr`, since 4.15; a node is `xa_node` since 4.20). A helper
 //! for this exists for newer kernels only (`bpf_task_from_vpid`, 6.13), and as a kfunc.
 
-use core::ptr::{null, read_volatile};
+use core::ptr::null;
 
-use super::{OFFSETS, Task, read};
+use super::memory::read;
+use super::task::Task;
 
 /// Size of `struct upid`: a number and a pointer.
 const UPID: usize = 16;
@@ -51,8 +52,7 @@ impl Task {
         if first.is_null() {
             return Self(null());
         }
-        // SAFETY: as in `at!`.
-        let back = unsafe { read_volatile(&raw const OFFSETS.task_pid_links) } as usize;
+        let back = offset!(task_pid_links);
         Self(first.wrapping_sub(back))
     }
 }

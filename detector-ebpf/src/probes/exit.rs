@@ -20,7 +20,13 @@ pub fn exit(_ctx: BtfTracePointContext) -> i32 {
     if !task.group_is_dead() {
         return 0;
     }
-    output::emit(Lane::UrgentLazy, Kind::Exit, &actor, 0, Exit { status: task.exit_code(), pad: 0 });
+    output::emit(
+        Lane::UrgentLazy,
+        Kind::Exit,
+        &actor,
+        0,
+        Exit { status: task.exit_code(), pad: 0, times: task.times() },
+    );
     scope::remove_tag(actor.pid);
     0
 }

@@ -11,7 +11,7 @@ use detector_common::limits;
 use detector_common::wire::{File as Body, InodeKey, Kind, OperationCode, Written, flag};
 
 use super::operation::{self, Operation};
-use crate::kernel::{self, File, Inode, OpenFile, Path, Task, user_text_is};
+use crate::kernel::{self, File, Inode, OpenFile, Path, Task};
 use crate::output::{self, Lane};
 use crate::path::{Builder, Walked};
 use crate::scope::Actor;
@@ -24,6 +24,8 @@ static WRITTEN: LruHashMap<InodeKey, Written> = LruHashMap::with_max_entries(lim
 #[map]
 static EMPTIED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(limits::EMPTIED, 0);
 
+/// The extended attribute that gives an executable capabilities.
+pub const CAPABILITY: [u8; 20] = *b"security.capability\0";
 /// Memory may be executed.
 pub const PROT_EXEC: u64 = 4;
 const S_IFMT: u16 = 0o170_000;
@@ -139,7 +141,7 @@ pub fn written(inode: Inode) -> Written {
 /// An extended attribute was set, of a file by name or by descriptor: reported if it gives capabilities.
 #[inline(always)]
 pub fn attribute_set(actor: &Actor, path: Option<u64>, fd: u32, attribute: u64) {
-    if !user_text_is(attribute, b"security.capability\0") {
+    if kernel::read_user::<[u8; CAPABILITY.len()]>(attribute) != CAPABILITY {
         return;
     }
     let file = Task::current().file(fd);
@@ -253,7 +255,7 @@ struct Place {
 #[inline(always)]
 fn place(tail: &mut Builder, (directory, name): Named) -> Place {
     let task = Task::current();
-    let base: Path = if kernel::user_byte(name) == b'/' {
+    let base: Path = if kernel::read_user::<u8>(name) == b'/' {
         task.root()
     } else if directory as i32 == AT_FDCWD {
         task.cwd()

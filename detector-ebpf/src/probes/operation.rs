@@ -27,8 +27,8 @@ pub struct Operation {
     pub code: OperationCode,
     /// What the code says it is.
     pub number: u64,
-    /// Type of a bpf(2) program.
-    pub program_type: u32,
+    /// Type of a bpf(2) program, MAP_* flags of memory.
+    pub subtype: u32,
     /// What it failed with; 0 where it was done.
     pub errno: u32,
     /// The other process; null where there is none.
@@ -50,7 +50,7 @@ impl Operation {
         Self {
             code,
             number,
-            program_type: 0,
+            subtype: 0,
             errno,
             target: Task(core::ptr::null()),
             place: Path::NONE,
@@ -70,7 +70,7 @@ pub fn is_same_agent(actor: &Actor, target: Task) -> bool {
 /// Writes the record, unless it is about the process itself or repeats what was said within the last second.
 #[inline(always)]
 pub fn report(actor: &Actor, operation: Operation) {
-    let Operation { code, number, program_type, errno, target, place, name, source, detail } = operation;
+    let Operation { code, number, subtype, errno, target, place, name, source, detail } = operation;
     let known = !target.0.is_null();
     let target_pid = if known { target.tgid() } else { 0 };
     if target_pid == actor.pid {
@@ -78,7 +78,8 @@ pub fn report(actor: &Actor, operation: Operation) {
     }
     // What names a place or a thing is told by it, and each is reported.
     if name == 0 && detail == 0 && place.dentry.is_null() {
-        let key = OperationKey { number, pid: actor.pid, target: target_pid, code: code as u32, errno };
+        let target = if known { target_pid } else { subtype };
+        let key = OperationKey { number, pid: actor.pid, target, code: code as u32, errno };
         if recent::is_repeat(&OPERATIONS, &key, output::now(), limits::OPERATION_WINDOW) {
             return;
         }
@@ -96,7 +97,7 @@ pub fn report(actor: &Actor, operation: Operation) {
         code: code as u32,
         lens: [walked.len, name, source, detail],
         errno,
-        program_type,
+        subtype,
         mntns: Task::current().mount_namespace(),
         pad: 0,
     };
@@ -125,7 +126,8 @@ pub fn report(actor: &Actor, operation: Operation) {
         | OperationCode::ModuleUnload
         | OperationCode::MoveCgroup
         | OperationCode::FileCapability
-        | OperationCode::UnixConnect => Lane::Urgent,
+        | OperationCode::UnixConnect
+        | OperationCode::RandomxMemory => Lane::Urgent,
     };
     tail.emit(lane, Kind::Operation, actor, flags, body);
 }

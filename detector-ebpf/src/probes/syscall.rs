@@ -117,6 +117,12 @@ pub fn syscall(ctx: BtfTracePointContext) -> i32 {
     let args = Arguments(ctx.arg::<*const u8>(0));
     let number = args.number();
     let result: i64 = ctx.arg(1);
+    if number == number::MMAP && asked::matters(number, result, args) {
+        if is_asked_for(OperationCode::RandomxMemory.bit()) {
+            asked::report(number, result, args);
+        }
+        return 0;
+    }
     if number != number::OPENAT && !is_served(number) {
         if asked::is_served(number)
             && is_asked_for(Kind::Operation.bit())

@@ -197,6 +197,7 @@ fn row(hook: &Hook, events: Vec<&'static str>, state: State) -> Served {
     let attached = match hook.when {
         When::Always => "always",
         When::Agents => "while agents exist",
+        When::Suspicion => "while a process is under suspicion",
     };
     Served {
         events,

@@ -10,11 +10,12 @@ use hashbrown::HashMap;
 use lru::LruCache;
 
 use crate::event::{
-    AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec, Exit,
+    AgentId, Carried, CgroupChange, CgroupId, CgroupMove, Direction, Endpoint, Event, EventKind, Exec,
     FileEvent, FileOp, Flow, FlowResult, FlowStats, Fork, Membership, Nanos, NetnsId, Operation,
     OperationCode, Payload, ProcessId, Protocol, StdioSocket, Ticks, Trust, Written, text,
 };
 
+mod exit;
 mod file;
 mod mounts;
 mod path;
@@ -35,6 +36,8 @@ const SOCKETS: NonZeroUsize = NonZeroUsize::new(32_768).unwrap();
 /// Most processes whose parent is remembered.
 const PARENTS: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
 const AF_INET6: u16 = 10;
+/// In the flags of an mmap: pages of hugetlbfs.
+const MAP_HUGETLB: u32 = 0x4_0000;
 
 /// Puts records together to events.
 pub struct Decoder {
@@ -141,12 +144,7 @@ impl Decoder {
                 self.parents.put(fork.child_pid, header.pid);
                 EventKind::Fork(Fork { child: process(fork.child_pid, fork.child_start) })
             }
-            Kind::Exit => {
-                let (exit, _) = take::<wire::Exit>(rest)?;
-                let [signal, code, ..] = exit.status.to_le_bytes();
-                let signal = (signal & 0x7f != 0).then_some(signal & 0x7f);
-                EventKind::Exit(Exit { user: 0, system: 0, code, signal })
-            }
+            Kind::Exit => EventKind::Exit(exit::ended(take::<wire::Exit>(rest)?.0)),
             Kind::Connect => EventKind::Connect(initiated(&take::<wire::Socket>(rest)?.0)),
             Kind::ConnectResult => {
                 let socket = take::<wire::Socket>(rest)?.0;
@@ -291,17 +289,8 @@ impl Decoder {
 
     fn operation(&mut self, header: &Header, rest: &[u8]) -> Result<EventKind, Malformed> {
         let (operation, rest) = take::<wire::Operation>(rest)?;
-        let wire::Operation {
-            target_start,
-            number,
-            target_pid,
-            code,
-            lens,
-            errno,
-            program_type,
-            mntns,
-            pad: _,
-        } = operation;
+        let wire::Operation { target_start, number, target_pid, code, lens, errno, subtype, mntns, pad: _ } =
+            operation;
         let [directory_len, name_len, source_len, detail_len] = lens;
         let (directory, rest) = part(rest, directory_len)?;
         let (name, rest) = part(rest, name_len)?;
@@ -329,8 +318,8 @@ impl Decoder {
         Ok(EventKind::Operation(Box::new(Operation {
             code,
             errno,
-            huge: false,
-            program_type: (program_type != 0).then_some(program_type),
+            huge: code == OperationCode::RandomxMemory && subtype & MAP_HUGETLB != 0,
+            program_type: (code == OperationCode::Bpf && subtype != 0).then_some(subtype),
             mntns,
             same_agent: header.flags & flag::SAME_AGENT != 0,
             target: (target_pid != 0).then(|| process(target_pid, target_start)),
@@ -353,7 +342,7 @@ impl Decoder {
 
 fn operation_code(code: u32) -> Option<OperationCode> {
     use wire::OperationCode as Wire;
-    const CODES: [(Wire, OperationCode); 19] = [
+    const CODES: [(Wire, OperationCode); 20] = [
         (Wire::Ptrace, OperationCode::Ptrace),
         (Wire::WriteMemory, OperationCode::WriteMemory),
         (Wire::Signal, OperationCode::Signal),
@@ -373,6 +362,7 @@ fn operation_code(code: u32) -> Option<OperationCode> {
         (Wire::MoveCgroup, OperationCode::MoveCgroup),
         (Wire::FileCapability, OperationCode::FileCapability),
         (Wire::UnixConnect, OperationCode::UnixConnect),
+        (Wire::RandomxMemory, OperationCode::RandomxMemory),
     ];
     CODES.iter().find(|(wire, _)| *wire as u32 == code).map(|(_, code)| *code)
 }

@@ -66,6 +66,8 @@ pub enum When {
     Always,
     /// While at least one agent exists; programs of control groups also where one is expected.
     Agents,
+    /// While a process is under suspicion.
+    Suspicion,
 }
 
 /// One eBPF program and its place.
@@ -125,6 +127,19 @@ const TASK: &[&str] = &[
     "css_set_dfl",
     "cgroup_kn",
     "kernfs_id",
+];
+const EXIT: &[&str] = &[
+    "task_signal",
+    "signal_live",
+    "task_exit_code",
+    "signal_threads",
+    "signal_user",
+    "signal_system",
+    "signal_ran",
+    "task_thread",
+    "task_user",
+    "task_system",
+    "task_ran",
 ];
 const SENDER: &[&str] = &[
     "task_tgid",
@@ -277,6 +292,9 @@ pub mod event {
     /// Something was done to another process or to the kernel.
     pub const OPERATION: &str = "operation (on processes and the kernel)";
 
+    /// Anonymous memory of one of RandomX's sizes was asked for.
+    pub const RANDOMX: &str = "memory of RandomX's sizes";
+
     /// What the syscall tier is asked for by each; those that it does not know are not here.
     pub const FALLBACK: &[(&str, u64)] = &[
         (OPEN, Kind::FileOpen.bit()),
@@ -290,9 +308,11 @@ pub mod event {
         (CAPABILITY, OperationCode::FileCapability.bit()),
         (SETSID, Kind::Setsid.bit()),
         (OPERATION, Kind::Operation.bit()),
+        (RANDOMX, OperationCode::RandomxMemory.bit()),
     ];
 }
 
+const RANDOMX_BLIND: &str = "RandomX in memory that was asked for in parts, or in more than it needs";
 const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 
 /// Hooks that stand for themselves, and that of the last tier.
@@ -324,7 +344,7 @@ const HOOKS: &[Hook] = &[
         attach: Attach::BtfTracepoint("sched_process_exit"),
         when: When::Always,
         serves: &["exit"],
-        needs: &["task_signal", "signal_live", "task_exit_code"],
+        needs: EXIT,
         pieces: &[],
         blind: &[],
         vital: Vital::Yes,
@@ -506,6 +526,17 @@ const HOOKS: &[Hook] = &[
         tier: None,
     },
     Hook {
+        program: "rounding",
+        attach: Attach::BtfTracepoint("x86_fpu_regs_deactivated"),
+        when: When::Suspicion,
+        serves: &["rounding mode of busy processes"],
+        needs: &["fpu_mxcsr"],
+        pieces: &[],
+        blind: &[],
+        vital: Vital::No,
+        tier: None,
+    },
+    Hook {
         program: "syscall",
         attach: Attach::BtfTracepoint("sys_exit"),
         when: When::Agents,
@@ -521,6 +552,7 @@ const HOOKS: &[Hook] = &[
             event::CAPABILITY,
             event::SETSID,
             event::OPERATION,
+            event::RANDOMX,
         ],
         needs: FILE,
         pieces: &[],
@@ -529,6 +561,7 @@ const HOOKS: &[Hook] = &[
             "file operations by 32-bit syscalls",
             "code that was mapped for reading and made executable afterwards",
             "writes through a descriptor that was opened before the watch began or received over a socket",
+            RANDOMX_BLIND,
         ],
         vital: Vital::No,
         tier: Some(Tier::Syscall),

@@ -15,6 +15,7 @@ use super::cgroup::{Cgroups, Group};
 use super::hook::{self, Attach, Hook, Tier, When};
 use super::program::{self, Link, Loader};
 use super::ring::Rings;
+use super::rounding::{Rounded, Rounding};
 use super::tier::{self, Choice, HookState};
 use super::{KernelError, btf};
 use crate::agent::Agent;
@@ -76,6 +77,7 @@ pub struct Sensor {
     watched: BTreeMap<AgentId, Watched>,
     attached: BTreeMap<PathBuf, Vec<Link>>,
     expected: BTreeMap<PathBuf, CgroupId>,
+    rounding: Rounding,
     always: Vec<Link>,
     machine_wide: Vec<Link>,
     idle: bool,
@@ -147,6 +149,7 @@ impl Sensor {
             canary_count: array(&mut ebpf, "CANARY_COUNT")?,
             canaries_known: BTreeSet::new(),
             strings: array(&mut ebpf, "STRINGS")?,
+            rounding: Rounding::new(hash(&mut ebpf, "ROUNDING")?),
             ebpf,
             cgroups,
             choice,
@@ -341,6 +344,29 @@ impl Sensor {
             }
         }
         news
+    }
+
+    /// Counts how these processes round, [`limits::ROUNDING`] at most, and no others; those that are counted already go
+    /// on from where they are. Whether this kernel lets anybody count.
+    ///
+    /// # Errors
+    /// The map is full, or the program does not attach.
+    pub fn watch_rounding(&mut self, pids: &BTreeSet<u32>) -> Result<bool, KernelError> {
+        if self.usable(When::Suspicion).is_empty() {
+            return Ok(false);
+        }
+        self.rounding.count(pids)?;
+        if pids.is_empty() {
+            program::detach(std::mem::take(&mut self.rounding.links));
+        } else if self.rounding.links.is_empty() {
+            self.rounding.links = self.attach_machine_wide(When::Suspicion)?;
+        }
+        Ok(true)
+    }
+
+    /// How a process rounded since it is counted; `None` where it is not.
+    pub fn rounding(&self, pid: u32) -> Option<Rounded> {
+        self.rounding.of(pid)
     }
 
     fn attach_agents(&mut self) -> Result<(), KernelError> {

@@ -13,6 +13,7 @@ use super::Arguments;
 use crate::kernel::{self, Path, Task};
 use crate::output::Lane;
 use crate::path::Builder;
+use crate::probes::file;
 use crate::scope;
 
 hook!(
@@ -30,7 +31,7 @@ fn look<C: Arguments>(ctx: &C) {
     let (dentry, name) =
         if kernel::has(MAPPED_IDS) { (argument(1), argument(2)) } else { (argument(0), argument(1)) };
     let Some(actor) = scope::watched() else { return };
-    if !kernel::text_is(name, b"security.capability\0") {
+    if kernel::read::<[u8; file::CAPABILITY.len()]>(name) != file::CAPABILITY {
         return;
     }
     let inode = Path { dentry, mount: core::ptr::null() }.inode();

@@ -4,13 +4,15 @@
 
 use detector_common::wire::OperationCode;
 
-use super::Arguments;
+use super::{Arguments, MAP_ANONYMOUS};
 use crate::kernel::{self, Task};
 use crate::probes::operation::{self, Operation};
 use crate::scope;
 
 /// x86-64 numbers of the syscalls that are looked at.
 pub mod number {
+    pub use super::super::number::MMAP;
+
     /// kill(pid, signal)
     pub const KILL: u64 = 62;
     /// ptrace(request, pid, address, data)
@@ -91,6 +93,16 @@ const BPF_PROG_NAME: u64 = 48;
 /// Where that name ends.
 const BPF_PROG_NAME_END: u64 = 64;
 
+const MAP_HUGETLB: u64 = 0x4_0000;
+const PAGE: u64 = 4096;
+/// The memory that RandomX takes for its dataset, as the kernel rounds it: what xmrig asks for, and librandomx for
+/// 64 bytes less.
+const RANDOMX_DATASET: u64 = 0x8200_0000;
+/// The same by malloc, which adds its own words: a page more.
+const RANDOMX_DATASET_MALLOC: u64 = RANDOMX_DATASET + PAGE;
+/// What it takes for its cache, 256 MiB: a length that others ask for as well, though hardly in huge pages.
+const RANDOMX_CACHE: u64 = 0x1000_0000;
+
 /// First four bytes of names that kernel threads have.
 const KERNEL_THREADS: [u32; 8] = [
     u32::from_ne_bytes(*b"kwor"),
@@ -155,6 +167,16 @@ pub fn matters(number: u64, result: i64, args: Arguments) -> bool {
         number::BPF => {
             let command = args.get(0);
             (result >= 0 || refused) && command < 64 && BPF_COMMANDS >> command & 1 != 0
+        }
+        // Whatever came of it: a miner asks for huge pages first, and often there are none.
+        number::MMAP => {
+            let (length, flags) = (args.get(1).wrapping_add(PAGE - 1) & !(PAGE - 1), args.get(3));
+            flags & MAP_ANONYMOUS != 0
+                && match length {
+                    RANDOMX_DATASET | RANDOMX_DATASET_MALLOC => true,
+                    RANDOMX_CACHE => flags & MAP_HUGETLB != 0,
+                    _ => false,
+                }
         }
         number::UNSHARE => result == 0 && args.get(0) & CLONE_NEW != 0,
         number::MEMFD_CREATE | number::USERFAULTFD => result >= 0,
@@ -241,10 +263,13 @@ pub fn report(number: u64, result: i64, args: Arguments) {
             let loads = command == BPF_PROG_LOAD;
             let named = loads && args.get(2) >= BPF_PROG_NAME_END;
             Operation {
-                program_type: if loads { kernel::read_user(attributes) } else { 0 },
+                subtype: if loads { kernel::read_user(attributes) } else { 0 },
                 detail: if named { attributes + BPF_PROG_NAME } else { 0 },
                 ..new(OperationCode::Bpf, command)
             }
+        }
+        number::MMAP => {
+            Operation { subtype: args.get(3) as u32, ..new(OperationCode::RandomxMemory, args.get(1)) }
         }
         number::USERFAULTFD => new(OperationCode::Userfaultfd, args.get(0)),
         _ => return,

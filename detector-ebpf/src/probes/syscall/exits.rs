@@ -1,4 +1,4 @@
-//! The returns of single syscalls that act on processes and the kernel, by fexit on their own functions.
+//! The returns of single syscalls that act on processes and the kernel, and of mmap, by fexit on their own functions.
 //!
 //! Hook: `long __x64_sys_NAME(const struct pt_regs *regs)`, since 4.17; fexit since 5.5. The other syscalls of the machine
 //! pay nothing, unlike with `sys_exit`, and what is reported is the same. Slips past: 32-bit syscalls. None of these
@@ -26,6 +26,7 @@ macro_rules! exits {
 }
 
 exits! {
+    mmap_fexit = "__x64_sys_mmap", MMAP;
     ptrace_fexit = "__x64_sys_ptrace", PTRACE;
     kill_fexit = "__x64_sys_kill", KILL;
     tkill_fexit = "__x64_sys_tkill", TKILL;

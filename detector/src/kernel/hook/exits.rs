@@ -1,30 +1,32 @@
 //! The hooks at the returns of single syscalls: operations on processes and the kernel, without a hook on all syscalls.
 
-use super::{Attach, FILE, Hook, Tier, Vital, When, event};
+use super::{Attach, FILE, Hook, RANDOMX_BLIND, Tier, Vital, When, event};
 
-/// The row of one syscall. Kernels may be built without any but the first.
+const OPERATION_BLIND: &[&str] = &["operations on processes and the kernel by 32-bit syscalls"];
+
+/// The row of one syscall. Kernels may be built without any but those that say otherwise.
 macro_rules! exit {
     ($name:literal, $function:literal) => {
-        exit!($name, $function, Vital::Part)
+        exit!($name, $function, event::OPERATION, OPERATION_BLIND, Vital::Part)
     };
-    ($name:literal, $function:literal, $vital:expr) => {
+    ($name:literal, $function:literal, $event:expr, $blind:expr, $vital:expr) => {
         Hook {
             program: concat!($name, "_fexit"),
             attach: Attach::Fexit(concat!("__x64_sys_", $function)),
             when: When::Agents,
-            serves: &[event::OPERATION],
+            serves: &[$event],
             needs: FILE,
             pieces: &[],
-            blind: &["operations on processes and the kernel by 32-bit syscalls"],
+            blind: $blind,
             vital: $vital,
             tier: Some(Tier::Fentry),
         }
     };
 }
 
-/// A row a syscall.
+/// A row a syscall. The last is asked all the time: it compares a length before anything else.
 pub(super) const HOOKS: &[Hook] = &[
-    exit!("ptrace", "ptrace", Vital::No),
+    exit!("ptrace", "ptrace", event::OPERATION, OPERATION_BLIND, Vital::No),
     exit!("kill", "kill"),
     exit!("tkill", "tkill"),
     exit!("tgkill", "tgkill"),
@@ -48,4 +50,5 @@ pub(super) const HOOKS: &[Hook] = &[
     exit!("memfd_create", "memfd_create"),
     exit!("bpf", "bpf"),
     exit!("userfaultfd", "userfaultfd"),
+    exit!("mmap", "mmap", event::RANDOMX, &[RANDOMX_BLIND], Vital::No),
 ];

@@ -1,8 +1,13 @@
 //! Reads sockets, as typed BTF pointers and as plain ones.
 
-use core::ptr::read_volatile;
+use super::cgroup::Cgroup;
 
-use super::{AF_INET6, Cgroup, OFFSETS, load, read, widen};
+/// Linux's number of Unix sockets.
+pub const AF_UNIX: u16 = 1;
+/// Linux's number of IPv4.
+pub const AF_INET: u16 = 2;
+/// Linux's number of IPv6.
+pub const AF_INET6: u16 = 10;
 
 /// A socket, as a typed BTF pointer: its fields are read without helper calls.
 #[derive(Clone, Copy)]
@@ -100,4 +105,11 @@ impl Ends {
     pub fn local_port(self) -> u16 {
         at!(self.0, sock_num)
     }
+}
+
+/// An IPv4 address as the kernel keeps it, in the first four of sixteen bytes.
+#[inline(always)]
+pub fn widen(address: u32) -> [u8; 16] {
+    let [a, b, c, d] = address.to_ne_bytes();
+    [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }
