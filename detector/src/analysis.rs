@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::alert::Level;
 use crate::event::{
     AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
 };
@@ -34,8 +35,8 @@ use daemon::Daemon;
 pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use gpu::Gpu;
-pub(crate) use mining::Mark;
-use mining::{Mining, Signal};
+use mining::Mining;
+pub(crate) use mining::{Mark, Signal};
 use new_code::NewCode;
 use relay::Relay;
 use request::Request;
@@ -192,7 +193,7 @@ impl Analyses {
         self.relay.event(around, event, out);
         self.new_code.event(around, event, out);
         self.cpu.event(around, event, &mut self.signals);
-        self.mining.event(around, event, &mut self.signals);
+        self.mining.event(event, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -205,9 +206,9 @@ impl Analyses {
                 self.cpu.sample(around, sample, &mut self.signals, out);
             }
             Measured::Gpu(sample) => self.gpu.sample(around, sample, &mut self.signals, out),
-            Measured::Look(look) => self.mining.look(around, look, &mut self.signals),
-            Measured::Rounding(rounding) => self.mining.rounding(around, *rounding, &mut self.signals),
+            Measured::Look(_) | Measured::Rounding(_) => {}
         }
+        self.mining.measured(measured, &mut self.signals);
         self.weigh(around, from, out);
     }
 
@@ -216,9 +217,19 @@ impl Analyses {
         for observation in out.get(from..).unwrap_or_default() {
             self.mining.observed(observation, &mut self.signals);
         }
-        for signal in self.signals.drain(..) {
-            self.mining.signal(around, signal, out);
+        if !self.signals.is_empty() {
+            self.mining.signals(around, self.signals.drain(..).map(|signal| (signal, None)), out);
         }
+    }
+
+    /// Takes what rules that matched say for mining, each with the level of its alert.
+    pub(crate) fn marked(
+        &mut self,
+        around: Around<'_>,
+        marked: impl Iterator<Item = (Signal, Option<Level>)>,
+        out: &mut Vec<Observation>,
+    ) {
+        self.mining.signals(around, marked, out);
     }
 
     /// Takes the numbers and weights to judge by from now on.
@@ -245,7 +256,7 @@ impl Analyses {
         self.dns_tunnel.recognised(around, recognised, out);
         self.relay.recognised(around, recognised);
         self.request.recognised(around, recognised, out);
-        self.mining.recognised(around, recognised, &mut self.signals);
+        self.mining.recognised(recognised);
         self.weigh(around, from, out);
     }
 
@@ -263,6 +274,7 @@ impl Analyses {
         self.shell_socket.tick(around, out);
         self.relay.tick(around, out);
         self.gpu.tick(around);
+        self.mining.tick(around, out);
         self.weigh(around, from, out);
     }
 

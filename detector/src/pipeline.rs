@@ -8,8 +8,8 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
-use crate::alert::{Alert, Coverage};
-use crate::analysis::{Analyses, Around, Measured, Observation};
+use crate::alert::{Alert, Coverage, Level};
+use crate::analysis::{Analyses, Around, Measured, Observation, Signal};
 use crate::canary::{Decoy, Strings};
 use crate::change::Change;
 use crate::event::{
@@ -129,6 +129,8 @@ pub struct Pipeline {
     findings: Vec<Finding>,
     observations: Vec<Observation>,
     recognised: Vec<Recognised>,
+    /// What rules that matched say for mining.
+    marked: Vec<(Signal, Option<Level>)>,
 }
 
 impl Pipeline {
@@ -147,6 +149,7 @@ impl Pipeline {
             tasks: Ledger::default(),
             canaries: Arc::default(),
             recognised: Vec::new(),
+            marked: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
             held: Held::default(),
@@ -166,6 +169,11 @@ impl Pipeline {
 
     /// As [`Pipeline::step`], adding to what `out` holds.
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
+        self.take(input, out);
+        self.weigh(out);
+    }
+
+    fn take(&mut self, input: Input, out: &mut Outputs) {
         match input {
             Input::Event(event) => self.event(&event, out),
             Input::Seed(process) => self.seed(*process),
@@ -206,6 +214,7 @@ impl Pipeline {
         let mut recognised = std::mem::take(&mut self.recognised);
         self.network.finish(&mut recognised);
         self.recognised(recognised, &mut out);
+        self.weigh(&mut out);
         self.groups.finish(&mut out.alerts);
         out
     }
@@ -214,6 +223,16 @@ impl Pipeline {
     pub fn replace_rules(&mut self, rules: RuleSet) {
         self.analyses.set_tables(rules.tables());
         self.rules = rules;
+    }
+
+    /// Takes a signal as if an analysis had seen it.
+    #[cfg(test)]
+    pub(crate) fn signal(&mut self, signal: Signal) -> Vec<Alert> {
+        let mut out = Outputs::default();
+        self.now = self.now.max(signal.time);
+        self.marked.push((signal, None));
+        self.weigh(&mut out);
+        out.alerts
     }
 
     /// The processes.
@@ -353,6 +372,18 @@ impl Pipeline {
         self.observations = observations;
     }
 
+    /// Has the marks weighed that rules gave in this step. What a verdict is judged to be gives none.
+    fn weigh(&mut self, out: &mut Outputs) {
+        if self.marked.is_empty() {
+            return;
+        }
+        let mut observations = std::mem::take(&mut self.observations);
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
+        self.analyses.marked(around, self.marked.drain(..), &mut observations);
+        self.observed(observations, out);
+        self.marked.clear();
+    }
+
     /// Judges what has waited for its content long enough.
     fn release(&mut self, out: &mut Outputs) {
         while let Some(waiting) = self.held.due(self.now) {
@@ -404,7 +435,14 @@ impl Pipeline {
         };
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
-            let About { process, .. } = About::of(&subject);
+            let About { time, received, process } = About::of(&subject);
+            if let Some(mark) = finding.rule.mark {
+                let text = build::fact(&subject);
+                self.marked.push((
+                    Signal { time, received, process, mark, holds: true, text },
+                    Some(finding.rule.level),
+                ));
+            }
             let key = group::Key {
                 rule: xxh3_64(finding.rule.id.as_bytes()),
                 agent,

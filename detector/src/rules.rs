@@ -12,6 +12,7 @@ use rsigma_parser::{CorrelationType, SigmaCollection, Status};
 use serde_json::{Map, Value};
 
 use crate::alert::Level;
+use crate::analysis::Mark;
 
 mod check;
 mod compile;
@@ -136,6 +137,8 @@ pub struct RuleMeta {
     pub references: Vec<String>,
     /// Sentence for people, `detector.summary`.
     pub summary: Option<Template>,
+    /// What a match says for mining, beside its alert: `detector.mark`.
+    pub(crate) mark: Option<Mark>,
     /// What it judges; `None` for a correlation.
     pub category: Option<Category>,
     /// File that it was read from; built-in rules as `rules/AREA/NAME.yml`.

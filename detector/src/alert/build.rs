@@ -72,6 +72,11 @@ pub fn repeat(finding: &Finding, subject: &Subject<'_>) -> Evidence {
     evidence(finding, subject)
 }
 
+/// What a finding is about, as a sentence.
+pub(crate) fn fact(subject: &Subject<'_>) -> String {
+    sentence(subject)
+}
+
 /// When it was, and who did it.
 pub(crate) struct About {
     pub(crate) time: Nanos,

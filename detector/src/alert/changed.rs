@@ -1,4 +1,4 @@
-//! How a file changed, as words, as fields, and as lines of a card.
+//! How a file changed, as words, as fields, and as lines of a card; lines of a balance are shown as these are.
 
 use serde_json::Value;
 
@@ -63,9 +63,18 @@ pub(super) fn fields(change: &Change) -> impl Iterator<Item = (String, Value)> {
         .chain(note)
 }
 
-/// The lines of a change for people, each behind its sign.
+/// Lines of evidence for people, each behind its sign: those of a change, and of a verdict what spoke for it,
+/// against it, and what could not be seen.
 pub fn lines(evidence: &Evidence) -> impl Iterator<Item = (&'static str, &str)> {
-    [(CONTENT, "  "), (REMOVED, "- "), (ADDED, "+ ")].into_iter().flat_map(|(name, sign)| {
+    let signs = [
+        (CONTENT, "  "),
+        (REMOVED, "- "),
+        (ADDED, "+ "),
+        ("MiningFor", "+ "),
+        ("MiningAgainst", "- "),
+        ("MiningUnseen", "? "),
+    ];
+    signs.into_iter().flat_map(|(name, sign)| {
         let lines = evidence.fields.get(name).and_then(Value::as_array).map(Vec::as_slice);
         lines.unwrap_or_default().iter().filter_map(move |line| Some((sign, line.as_str()?)))
     })

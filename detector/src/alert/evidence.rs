@@ -36,9 +36,23 @@ pub(super) fn evidence(finding: &Finding, subject: &Subject<'_>) -> Evidence {
             .iter()
             .map(|(name, value)| (name.clone(), bounded(value)))
             .chain(subject.change.into_iter().flat_map(changed::fields))
+            .chain(weighed(subject))
             .chain(subject.hostname.map(|name| ("DestinationHostname".to_owned(), clip(name, MOST).into())))
             .collect(),
     }
+}
+
+/// The whole balance of a verdict on mining: what spoke for it, against it, and what could not be seen.
+fn weighed(subject: &Subject<'_>) -> impl Iterator<Item = (String, Value)> {
+    let fields = match subject.what {
+        What::Observation(observation) if observation.name == "mining" => observation.fields.as_slice(),
+        What::Observation(_) | What::Event(_) | What::Recognised(_) => &[],
+    };
+    let told = |value: &Value| value.as_array().is_none_or(|list| !list.is_empty());
+    fields
+        .iter()
+        .filter(move |(_, value)| told(value))
+        .map(|(name, value)| ((*name).to_owned(), bounded(value)))
 }
 
 /// What happened, who did it first.

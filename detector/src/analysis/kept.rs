@@ -63,6 +63,11 @@ impl<K: Copy + Eq + Hash, V> Kept<K, V> {
         self.entries.remove(key).map(|(_, value)| value)
     }
 
+    /// The keys, oldest first.
+    pub(super) fn keys(&self) -> impl Iterator<Item = K> {
+        self.order.iter().filter(|(number, key)| self.is_current(*number, key)).map(|(_, key)| *key)
+    }
+
     /// Entries that had to make room.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped

@@ -38,6 +38,8 @@ const TOLD_FOR: u64 = 60_000_000_000;
 pub(super) struct NewCode {
     /// Hash of a path → who wrote it when.
     paths: Kept<u64, Write>,
+    /// Hash of a name → the path of that name that was written last, for scripts that are named by way of `..`.
+    named: Kept<u64, Box<str>>,
     writers: Kept<ProcessId, Writer>,
     fetchers: Kept<ProcessId, Fetched>,
     told: Kept<u64, Nanos>,
@@ -85,6 +87,7 @@ impl Default for NewCode {
     fn default() -> Self {
         Self {
             paths: Kept::new(MAX_PATHS),
+            named: Kept::new(MAX_PATHS),
             writers: Kept::new(MAX_WRITERS),
             fetchers: Kept::new(MAX_FETCHERS),
             told: Kept::new(MAX_TOLD),
@@ -123,11 +126,33 @@ impl NewCode {
         self.writers.dropped() + self.fetchers.dropped()
     }
 
+    /// Remembers who wrote a file.
+    fn keep(&mut self, path: &str, write: Write) {
+        self.paths.insert(xxh3_64(path.as_bytes()), write);
+        self.named.insert(xxh3_64(program::basename(path).as_bytes()), path.into());
+    }
+
+    /// The file that a process in `cwd` means by `path` and who wrote it, where an agent did. What the text says
+    /// of a path with `..` in it is its end only, so any file counts that ends so.
+    fn written(&self, cwd: &str, path: &str) -> Option<(String, Write)> {
+        let path = program::absolute(cwd, path);
+        let path = match program::behind_dots(&path) {
+            None => path,
+            Some(end) => {
+                let known = self.named.get(&xxh3_64(program::basename(end).as_bytes()))?;
+                known.strip_suffix(end).filter(|above| above.ends_with('/'))?;
+                known.to_string()
+            }
+        };
+        let write = self.paths.get(&xxh3_64(path.as_bytes())).copied()?;
+        Some((path, write))
+    }
+
     fn file(&mut self, around: Around<'_>, event: &Event, file: &FileEvent, out: &mut Vec<Observation>) {
         let path = xxh3_64(file.path.as_bytes());
         match file.op {
             FileOp::Open | FileOp::Truncate => {
-                self.paths.insert(path, Write { by: event.process, time: event.time });
+                self.keep(&file.path, Write { by: event.process, time: event.time });
                 self.remember_writer(around, event.process);
             }
             FileOp::Rename | FileOp::Link => {
@@ -139,7 +164,7 @@ impl NewCode {
                     self.paths.get(&from).copied()
                 };
                 if let Some(written) = written {
-                    self.paths.insert(path, written);
+                    self.keep(&file.path, written);
                 }
             }
             FileOp::Map => {
@@ -156,8 +181,7 @@ impl NewCode {
             self.tell(around, event, Kind::Program, &exec.exe, write, out);
         }
         let Some(script) = exec.script.as_deref().or_else(|| program::operand(exec)) else { return };
-        let script = program::absolute(&exec.cwd, script);
-        let Some(write) = self.paths.get(&xxh3_64(script.as_bytes())).copied() else { return };
+        let Some((script, write)) = self.written(&exec.cwd, script) else { return };
         self.tell(around, event, Kind::Script, &script, write, out);
     }
 
@@ -206,10 +230,8 @@ impl NewCode {
     /// What a program goes by as a tool: its file, the script or module that it interprets; nothing that an
     /// agent wrote itself.
     fn tools(&self, exec: &Exec) -> impl Iterator<Item = Value> {
-        let script = exec.script.as_deref().or_else(|| program::operand(exec)).filter(|script| {
-            let path = program::absolute(&exec.cwd, script);
-            self.paths.get(&xxh3_64(path.as_bytes())).is_none()
-        });
+        let script = exec.script.as_deref().or_else(|| program::operand(exec));
+        let script = script.filter(|script| self.written(&exec.cwd, script).is_none());
         let names = [Some(program::tool(&exec.exe)), script.map(program::tool), program::module(exec)];
         let names: Vec<Value> = match exec.written {
             None => names.into_iter().flatten().map(Value::from).collect(),
@@ -334,6 +356,22 @@ mod tests {
         assert_eq!(field(&seen[0], "NewCodeKind"), "script");
         assert_eq!(field(&seen[0], "NewCode"), "/work/a.sh");
         assert_eq!(field(&seen[0], "WrittenBy"), "/usr/bin/python3");
+    }
+
+    #[test]
+    fn a_link_before_dots_hides_no_script() {
+        let mut world = World::new();
+        world.exec(10, "/usr/bin/bash", "bash").fork(10, 11).fork(10, 12);
+        writes(&mut world, 10, "/tmp/deep/evil.sh");
+        // /work/link leads to /tmp/deep/below: the text folds to /work/evil.sh, which there is not.
+        for (pid, path, expected) in [(11, "link/../evil.sh", 1), (12, "link/../other.sh", 0)] {
+            let argv = ["bash", path].map(Into::into).to_vec();
+            let exec = Exec { exe: "/usr/bin/bash".into(), argv, cwd: "/work".into(), ..Exec::default() };
+            world.event(pid, EventKind::Exec(Arc::new(exec)));
+            let seen = world.taken();
+            assert_eq!(seen.len(), expected, "{path}");
+            assert!(seen.iter().all(|seen| field(seen, "NewCode") == "/tmp/deep/evil.sh"));
+        }
     }
 
     #[test]

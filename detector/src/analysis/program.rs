@@ -103,21 +103,22 @@ pub(super) fn tool(path: &str) -> &str {
     if plain.is_empty() { name } else { plain }
 }
 
-/// A path as a process in `cwd` means it, without `.` and `..`; symbolic links are not followed.
+/// A path as a process in `cwd` names it, without empty components and `.`.
+///
+/// `..` stays: behind a symbolic link it leads elsewhere than the text says, and only the kernel knew where.
 pub(super) fn absolute(cwd: &str, path: &str) -> String {
     let base = if path.starts_with('/') { "" } else { cwd };
     let mut out = String::with_capacity(base.len() + path.len() + 1);
-    for part in base.split('/').chain(path.split('/')) {
-        match part {
-            "" | "." => {}
-            ".." => out.truncate(out.rfind('/').unwrap_or(0)),
-            part => {
-                out.push('/');
-                out.push_str(part);
-            }
-        }
+    for part in base.split('/').chain(path.split('/')).filter(|part| !matches!(*part, "" | ".")) {
+        out.push('/');
+        out.push_str(part);
     }
     out
+}
+
+/// What stands behind the last `..` of a path, if it has one: all that such a path says for certain.
+pub(super) fn behind_dots(path: &str) -> Option<&str> {
+    path.rsplit_once("/../").map(|(_, end)| end).or_else(|| path.ends_with("/..").then_some(""))
 }
 
 /// Whether it goes by the name of a client that connects to one SSH server in its life.
@@ -162,8 +163,11 @@ mod tests {
         ] {
             assert_eq!(tool(path), name);
         }
-        assert_eq!(absolute("/work/b", "../a.sh"), "/work/a.sh");
-        assert_eq!(absolute("/work", "/../../x/./y"), "/x/y");
+        assert_eq!(absolute("/work/", "./b//a.sh"), "/work/b/a.sh");
+        assert_eq!(absolute("/work/b", "../a.sh"), "/work/b/../a.sh");
+        assert_eq!(absolute("/work", "/x/./y"), "/x/y");
+        assert_eq!(behind_dots("/work/../b/../c/a.sh"), Some("c/a.sh"));
+        assert_eq!((behind_dots("/work/.."), behind_dots("/work/..a/b")), (Some(""), None));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use serde_json::{Map, Value, json};
 use super::BadArgument;
 use crate::rules::{Builtin, RuleMeta, RuleSet, RulesError};
 
+mod weights;
+
 /// Check, list, show, test and explain rules
 #[derive(Debug, Args)]
 pub(super) struct RulesArgs {
@@ -48,6 +50,14 @@ enum Command {
         /// Rule files and directories; the built-in rules where none is given.
         paths: Vec<PathBuf>,
     },
+    /// Show the numbers and weights that analyses judge by, each with its reason.
+    Weights {
+        /// Rule files and directories, beside the built-in rules; their directories `weights` count.
+        paths: Vec<PathBuf>,
+        /// One JSON array instead of text.
+        #[arg(long)]
+        json: bool,
+    },
     /// Say why a rule matches an event, or does not.
     Explain {
         /// Id, beginning of an id, title, or file name without ending.
@@ -66,6 +76,7 @@ pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
     let (paths, builtin) = match &args.command {
         Command::Check { paths }
         | Command::List { paths, .. }
+        | Command::Weights { paths, .. }
         | Command::Show { paths, .. }
         | Command::Explain { paths, .. } => (paths, Builtin::With),
         Command::Test { paths } if paths.is_empty() => (paths, Builtin::With),
@@ -79,6 +90,8 @@ pub(super) fn run(args: RulesArgs) -> anyhow::Result<ExitCode> {
         Command::Check { .. } => check(&set),
         Command::List { json: false, .. } => list(&set),
         Command::List { json: true, .. } => list_json(&set),
+        Command::Weights { json: false, .. } => weights::list(&set),
+        Command::Weights { json: true, .. } => weights::list_json(&set),
         Command::Show { rule, .. } => show(&set, &rule),
         Command::Test { .. } => test(&set),
         Command::Explain { rule, event, .. } => explain(&set, &rule, &event),

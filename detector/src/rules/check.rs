@@ -64,7 +64,8 @@ const WORDS: &[&str] = &[
     "unsupported",
 ];
 /// Attributes of ours and of the engine's.
-const ATTRIBUTES: &[&str] = &["detector.summary", "rsigma.exemplars", "rsigma.suppress", "rsigma.action"];
+const ATTRIBUTES: &[&str] =
+    &["detector.summary", "detector.mark", "rsigma.exemplars", "rsigma.suppress", "rsigma.action"];
 
 impl Document<'_> {
     /// Whether a text that is no YAML was meant as a rule.

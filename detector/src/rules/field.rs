@@ -256,6 +256,13 @@ fields! {
     WriterLineage "WriterLineage" OBSERVATION "Tools that this process and those above it are, by name without version: executables, scripts, Python modules; none that an agent wrote.";
     FetchedBy "FetchedBy" OBSERVATION "Executable of the writer, or of one beside it in a pipeline, that was connected to elsewhere.";
     FetchedFrom "FetchedFrom" OBSERVATION "What that one was connected to.";
+    MiningScore "MiningScore" OBSERVATION "Points for mining, by rules/weights/mining.yml.";
+    MiningCertainty "MiningCertainty" OBSERVATION "possible, likely or sure.";
+    MiningPool "MiningPool" OBSERVATION "It is sure, and a pool is spoken to or named.";
+    MiningMarks "MiningMarks" OBSERVATION "What speaks for it, the heaviest first: names of rules/weights/mining.yml.";
+    MiningFor "MiningFor" OBSERVATION "The same with points and facts, a line each.";
+    MiningAgainst "MiningAgainst" OBSERVATION "What speaks against it, a line each.";
+    MiningUnseen "MiningUnseen" OBSERVATION "What could not be seen, a line each.";
     WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
     PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
     PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";

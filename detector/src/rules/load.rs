@@ -16,6 +16,7 @@ use super::source::{self, Builtin, Document, Origin};
 use super::weights::Tables;
 use super::{Category, RuleMeta, RuleSet, Template, check, compile, expand};
 use crate::alert::Level;
+use crate::analysis::Mark;
 
 /// What documents become, before it is known whether all of them are sound.
 #[derive(Default)]
@@ -75,6 +76,7 @@ fn served(category: Option<&str>, product: Option<&str>, service: Option<&str>) 
 macro_rules! meta {
     ($loader:expr, $document:expr, $rule:expr, $category:expr) => {{
         let (file, line) = ($document.file.name.clone(), $document.line);
+        let mark = $rule.custom_attributes.get("detector.mark").and_then(Value::as_str);
         let summary = $rule.custom_attributes.get("detector.summary").and_then(Value::as_str);
         RuleMeta {
             id: $rule.id.get_or_insert_with(|| format!("{file}:{line}")).clone(),
@@ -86,6 +88,7 @@ macro_rules! meta {
             false_positives: $rule.falsepositives.clone(),
             author: $rule.author.clone(),
             references: $rule.references.clone(),
+            mark: mark.and_then(|name| $loader.mark($document, name)),
             summary: summary.and_then(|text| $loader.summary($document, text)),
             category: $category,
             file,
@@ -262,6 +265,20 @@ impl<'a> Loader<'a> {
         let what = format!("asks for {{{name}}}, which is no field");
         self.problems.push(document.problem(Some("detector.summary"), what, remedy));
         None
+    }
+
+    fn mark(&mut self, document: &Document<'_>, name: &str) -> Option<Mark> {
+        let mark = Mark::from_name(name);
+        if mark.is_none() {
+            let hint = did_you_mean(name, Mark::ALL.iter().map(|mark| mark.name()));
+            let remedy = hint.map_or_else(
+                || "`detector rules weights` lists the marks".to_owned(),
+                |hint| format!("did you mean `{hint}`?"),
+            );
+            let what = format!("is {name}, which is no mark");
+            self.problems.push(document.problem(Some("detector.mark"), what, remedy));
+        }
+        mark
     }
 
     fn exemplar_problems(&mut self, document: &Document<'_>, errors: &[ExemplarShapeError]) {

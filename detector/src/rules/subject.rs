@@ -418,6 +418,13 @@ impl<'a> View<'a> {
             | FieldId::WriterLineage
             | FieldId::FetchedBy
             | FieldId::FetchedFrom
+            | FieldId::MiningScore
+            | FieldId::MiningCertainty
+            | FieldId::MiningPool
+            | FieldId::MiningMarks
+            | FieldId::MiningFor
+            | FieldId::MiningAgainst
+            | FieldId::MiningUnseen
             | FieldId::ShellProcessId
             | FieldId::WalletFile
             | FieldId::PoolWords

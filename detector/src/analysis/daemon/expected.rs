@@ -96,14 +96,11 @@ impl Expected {
     /// A known helper is judged by its executable alone, which lies where not everybody may write and was
     /// not made by an agent; what the operator declares may be a script as well.
     pub(super) fn says(&self, exec: &Exec) -> Said {
-        let paths: Vec<String> = [
-            Some(exec.exe.to_string()),
-            exec.script.as_deref().map(|script| absolute(exec, script)),
-            text(exec),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
+        let scripts = exec.script.as_deref().into_iter().chain(text(exec));
+        let scripts = scripts.map(|script| program::absolute(&exec.cwd, script));
+        // Where `..` led, its text does not say: nothing is excused by it.
+        let scripts = scripts.filter(|script| program::behind_dots(script).is_none());
+        let paths: Vec<String> = std::iter::once(exec.exe.to_string()).chain(scripts).collect();
         if self.declared.iter().any(|entry| entry.is(exec, &paths)) {
             return Said::Declared;
         }
@@ -116,21 +113,11 @@ impl Expected {
 }
 
 /// The program text that an interpreter was given by its first argument.
-fn text(exec: &Exec) -> Option<String> {
+fn text(exec: &Exec) -> Option<&str> {
     let interprets = program::is_interpreter(exec)
         || program::is_shell(exec)
         || ["node", "nodejs", "bun", "deno", "java"].contains(&program::basename(&exec.exe));
-    let first = exec.argv.get(1).filter(|argument| interprets && !argument.starts_with('-'))?;
-    Some(absolute(exec, first))
-}
-
-fn absolute(exec: &Exec, path: &str) -> String {
-    let relative = path.strip_prefix("./").unwrap_or(path);
-    if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("{}/{relative}", exec.cwd.trim_end_matches('/'))
-    }
+    exec.argv.get(1).map(AsRef::as_ref).filter(|argument| interprets && !argument.starts_with('-'))
 }
 
 #[cfg(test)]
@@ -195,6 +182,8 @@ mod tests {
             assert_eq!(expected.says(&exec(exe, line)), Said::Declared, "{line}");
         }
         assert_eq!(expected.says(&exec("/usr/bin/python3.11", "python3 x.py")), Said::Nobody);
+        let elsewhere = exec("/usr/bin/node", "node /work/link/../../tmp/vite");
+        assert_eq!(expected.says(&elsewhere), Said::Nobody, "nobody knows where .. led");
         expected.declare(&[]);
         assert_eq!(expected.says(&exec("/usr/bin/postgres", "postgres")), Said::Nobody);
     }

@@ -4,19 +4,19 @@ use crate::event::{Nanos, ProcessId};
 
 /// Something about a process that speaks for mining or against it.
 #[derive(Clone, Debug, PartialEq)]
-pub(in crate::analysis) struct Signal {
+pub(crate) struct Signal {
     /// When it was seen.
-    pub(in crate::analysis) time: Nanos,
+    pub(crate) time: Nanos,
     /// When userspace took the event from the ring that it was seen in; `time` where there was none.
-    pub(in crate::analysis) received: Nanos,
+    pub(crate) received: Nanos,
     /// About which process.
-    pub(in crate::analysis) process: ProcessId,
+    pub(crate) process: ProcessId,
     /// What.
-    pub(in crate::analysis) mark: Mark,
+    pub(crate) mark: Mark,
     /// Whether it holds from now on, or no longer.
-    pub(in crate::analysis) holds: bool,
+    pub(crate) holds: bool,
     /// The fact as a sentence without its subject: "keeps 2 processors busy, 99 % of it in user mode".
-    pub(in crate::analysis) text: String,
+    pub(crate) text: String,
 }
 
 /// The closed list of what a signal can be; `rules/weights/mining.yml` weighs each by its name.
@@ -38,6 +38,8 @@ pub(crate) enum Mark {
     RandomxHuge,
     /// Memory of that size.
     RandomxMemory,
+    /// Memory of the size of RandomX's cache, in huge pages.
+    RandomxCache,
     /// Rounds otherwise than to nearest, again and again.
     Rounding,
     /// Wrote model-specific registers, or allowed to.
@@ -73,6 +75,29 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
+    /// The mark of this name.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|mark| mark.name() == name)
+    }
+
+    /// Whether it says that the process itself computes.
+    pub(in crate::analysis) fn computes(self) -> bool {
+        matches!(
+            self,
+            Self::CpuBurn
+                | Self::CpuDuty
+                | Self::GpuBurn
+                | Self::GpuCoreBound
+                | Self::GpuUndeclared
+                | Self::Rounding
+        )
+    }
+
+    /// Whether it says who pays for the work.
+    pub(in crate::analysis) fn is_of_a_pool(self) -> bool {
+        matches!(self, Self::Stratum | Self::PoolName)
+    }
+
     /// Every mark.
     pub(crate) const ALL: &'static [Self] = &[
         Self::Command,
@@ -83,6 +108,7 @@ impl Mark {
         Self::Wallet,
         Self::RandomxHuge,
         Self::RandomxMemory,
+        Self::RandomxCache,
         Self::Rounding,
         Self::Registers,
         Self::HugePages,
@@ -112,6 +138,7 @@ impl Mark {
             Self::Wallet => "wallet",
             Self::RandomxHuge => "randomx_huge",
             Self::RandomxMemory => "randomx_memory",
+            Self::RandomxCache => "randomx_cache",
             Self::Rounding => "rounding",
             Self::Registers => "registers",
             Self::HugePages => "huge_pages",
