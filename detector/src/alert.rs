@@ -9,6 +9,7 @@ pub mod changed;
 pub mod escape;
 mod evidence;
 pub mod group;
+pub(crate) mod intent;
 #[cfg(test)]
 mod schema;
 
@@ -73,6 +74,9 @@ pub struct Alert {
     pub process: Option<ProcessRef>,
     /// On what evidence, oldest first.
     pub evidence: Vec<Evidence>,
+    /// The task that the process works for, where one is registered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskRef>,
     /// The tool call in flight, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_call: Option<ToolCall>,
@@ -157,6 +161,25 @@ pub struct Evidence {
     pub fields: IndexMap<String, Value>,
 }
 
+/// A task of the agent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskRef {
+    /// Id.
+    pub id: String,
+    /// What it is called.
+    pub name: String,
+    /// RFC 3339.
+    pub started: String,
+    /// What it was declared to do, as `--expect` writes it.
+    pub expects: Vec<String>,
+    /// Which of these names what was found; the alert is informational for that reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub declares: Option<String>,
+    /// The rule's level, where that made it less.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lowered_from: Option<Level>,
+}
+
 /// A tool call of the agent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -164,8 +187,15 @@ pub struct ToolCall {
     pub id: String,
     /// Tool.
     pub name: String,
+    /// Conversation, if the framework named one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// RFC 3339.
     pub started: String,
+    /// How many calls of the agent were in flight, this one included, where it was not the only one; this is the
+    /// one that began last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<u64>,
 }
 
 /// A response and how it went.

@@ -25,6 +25,7 @@ mod request;
 mod scan;
 mod shell_socket;
 mod ssh_client;
+mod task;
 mod wallet_file;
 #[cfg(test)]
 mod world;
@@ -43,6 +44,7 @@ use request::Request;
 use scan::Scan;
 use shell_socket::ShellSocket;
 use ssh_client::SshClient;
+use task::Meant;
 pub use wallet_file::is_worth_reading;
 
 /// The tables of numbers and weights that analyses judge by.
@@ -173,6 +175,7 @@ pub struct Analyses {
     relay: Relay,
     new_code: NewCode,
     request: Request,
+    meant: Meant,
     cpu: Cpu,
     gpu: Gpu,
     mining: Mining,
@@ -192,6 +195,7 @@ impl Analyses {
         self.shell_socket.event(around, event, out);
         self.relay.event(around, event, out);
         self.new_code.event(around, event, out);
+        self.meant.event(around, event);
         self.cpu.event(around, event, &mut self.signals);
         self.mining.event(event, &mut self.signals);
         self.weigh(around, from, out);
@@ -273,6 +277,7 @@ impl Analyses {
         self.daemon.tick(around, out);
         self.shell_socket.tick(around, out);
         self.relay.tick(around, out);
+        self.meant.tick(around, out);
         self.gpu.tick(around);
         self.mining.tick(around, out);
         self.weigh(around, from, out);
@@ -289,6 +294,7 @@ impl Analyses {
             + self.relay.dropped()
             + self.new_code.dropped()
             + self.request.dropped()
+            + self.meant.dropped()
             + self.cpu.dropped()
             + self.gpu.dropped()
             + self.mining.dropped()

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
-use crate::alert::{Alert, Coverage, Level};
+use crate::alert::{Alert, Coverage, Level, intent};
 use crate::analysis::{Analyses, Around, Measured, Observation, Signal};
 use crate::canary::{Decoy, Strings};
 use crate::change::Change;
@@ -201,7 +201,10 @@ impl Pipeline {
             Input::Look(look) => self.measured(&Measured::Look(*look), out),
             Input::Rounding(rounding) => self.measured(&Measured::Rounding(rounding), out),
             Input::Task(change) => self.tasks.change(change),
-            Input::ToolCall(call) => self.tasks.tool_call(&call),
+            Input::ToolCall(call) => {
+                self.tasks.tool_call(&call);
+                self.groups.told(|agent, time| intent::tool_call(&self.tasks, agent, time));
+            }
         }
     }
 
@@ -447,6 +450,7 @@ impl Pipeline {
                 rule: xxh3_64(finding.rule.id.as_bytes()),
                 agent,
                 root: self.table.root(process),
+                declared: intent::lowering(&finding, &subject).is_some(),
             };
             if self.groups.repeat(&key, self.now, || build::repeat(&finding, &subject)) {
                 continue;
@@ -455,7 +459,7 @@ impl Pipeline {
             let coverage = Coverage { events_lost: self.agents.lost(agent), gaps: self.gaps.clone() };
             let context = build::Context { host: &self.settings.host, coverage, sequence: self.alerts };
             let alert = build::alert(&finding, &subject, context);
-            self.groups.open(key, self.now, &alert, &mut out.alerts);
+            self.groups.open(key, time, self.now, &alert, &mut out.alerts);
             out.alerts.push(alert);
         }
     }

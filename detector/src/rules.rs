@@ -16,6 +16,7 @@ use crate::analysis::Mark;
 
 mod check;
 mod compile;
+mod declared;
 mod error;
 mod exemplar;
 mod expand;
@@ -28,6 +29,7 @@ mod subject;
 mod summary;
 pub(crate) mod weights;
 
+pub(crate) use declared::{Declared, declared, is_daemon};
 pub use error::{Problem, RulesError};
 pub use exemplar::{Outcome, TestReport};
 pub use field::{Field, fields};

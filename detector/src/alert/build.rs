@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::changed::gist;
 use super::escape::{clip, cut};
 use super::evidence::{evidence, sentence};
+use super::intent::Intent;
 use super::{AgentRef, Alert, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
 use crate::event::{Exec, Nanos, ProcessId};
 use crate::process::Process;
@@ -35,14 +36,18 @@ pub struct Context<'a> {
 pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> Alert {
     let Context { host, coverage, sequence } = context;
     let About { time, received, process } = About::of(subject);
-    let evidence = evidence(finding, subject);
+    let mut evidence = evidence(finding, subject);
+    let Intent { level, task, tool_call, lacks } = Intent::of(finding, subject);
+    for lack in lacks {
+        evidence.text.push_str(&format!("; {lack}"));
+    }
     let rule = &finding.rule;
     Alert {
         schema: SCHEMA.to_owned(),
         id: id(&rule.id, process, time, sequence),
         time: time.rfc3339(),
         host: host.to_owned(),
-        level: rule.level,
+        level,
         title: rule.title.clone(),
         summary: summary(finding, subject),
         rule: RuleRef {
@@ -59,7 +64,8 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
         }),
         process: (process.pid != 0).then(|| process_ref(process, subject)),
         evidence: vec![evidence],
-        tool_call: None,
+        task,
+        tool_call,
         response: Vec::new(),
         coverage,
         count: 1,

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 
-use super::{Alert, Evidence};
+use super::{Alert, Evidence, ToolCall};
 use crate::event::{AgentId, Nanos, ProcessId};
 
 /// What counts as the same: one rule in one process tree.
@@ -17,6 +17,8 @@ pub struct Key {
     pub agent: AgentId,
     /// Topmost process of that agent above the one that acted.
     pub root: ProcessId,
+    /// Whether a task named what was found: what is not named is no repeat of what is.
+    pub declared: bool,
 }
 
 /// How much is kept.
@@ -53,6 +55,10 @@ pub struct Groups {
 #[derive(Debug)]
 struct Group {
     alert: Box<Alert>,
+    /// When the kernel saw the decisive event of the first alert.
+    time: Nanos,
+    /// More is known than was told, whether it happened again or not.
+    late: bool,
     opened: Nanos,
     serial: u64,
     bytes: usize,
@@ -86,10 +92,19 @@ impl Groups {
     }
 
     /// Opens a group with its first alert; groups that must make room close early.
-    pub fn open(&mut self, key: Key, now: Nanos, alert: &Alert, out: &mut Vec<Alert>) {
+    ///
+    /// `time` is when the kernel saw what the alert is about.
+    pub fn open(&mut self, key: Key, time: Nanos, now: Nanos, alert: &Alert, out: &mut Vec<Alert>) {
         let bytes = alert_bytes(alert);
         self.serial += 1;
-        let group = Group { alert: Box::new(alert.clone()), opened: now, serial: self.serial, bytes };
+        let group = Group {
+            alert: Box::new(alert.clone()),
+            time,
+            late: false,
+            opened: now,
+            serial: self.serial,
+            bytes,
+        };
         self.bytes += bytes;
         self.order.push_back((key.clone(), self.serial));
         if let Some(before) = self.open.insert(key, group) {
@@ -100,6 +115,16 @@ impl Groups {
         {
             self.cut_short += 1;
             self.close_oldest(out);
+        }
+    }
+
+    /// Tool calls were told: alerts that could name none may now, when their groups close.
+    pub fn told(&mut self, find: impl Fn(AgentId, Nanos) -> Option<ToolCall>) {
+        for (key, group) in self.open.iter_mut().filter(|(_, group)| group.alert.tool_call.is_none()) {
+            if let Some(call) = find(key.agent, group.time) {
+                group.alert.tool_call = Some(call);
+                group.late = true;
+            }
         }
     }
 
@@ -151,9 +176,9 @@ impl Groups {
     }
 }
 
-/// Says how often it was, where it was more than once.
+/// Says how often it was, where it was more than once, and what became known since.
 fn close(group: Group, out: &mut Vec<Alert>) {
-    if group.alert.count > 1 {
+    if group.alert.count > 1 || group.late {
         out.push(*group.alert);
     }
 }

@@ -217,7 +217,9 @@ impl Cpu {
         let bytes = float(process.transferred.unwrap_or(0));
         let threads = f64::from(process.busy_threads.unwrap_or(1).max(1));
         let switches = float(process.voluntary_switches.unwrap_or(0)) / threads;
-        if bytes < self.numbers.little_transferred * seconds && switches < self.numbers.duty_switches * seconds {
+        if bytes < self.numbers.little_transferred * seconds
+            && switches < self.numbers.duty_switches * seconds
+        {
             self.add(around, process.process, process.user, process.system);
         }
     }
@@ -335,8 +337,7 @@ impl Cpu {
     fn say(&mut self, time: Nanos, process: ProcessId, mark: Mark, text: Option<String>) -> Option<Signal> {
         let clock = self.clock;
         let worker = self.workers.get_mut(&process)?;
-        let signal =
-            |holds, text| Some(Signal { time, received: time, process, mark, holds, text });
+        let signal = |holds, text| Some(Signal { time, received: time, process, mark, holds, text });
         let Some(text) = text else {
             worker.said.remove(&mark)?;
             return signal(false, "no longer".to_owned());
@@ -351,7 +352,8 @@ impl Cpu {
     /// Whether it keeps processors busy as a miner does.
     fn burns(&self, id: ProcessId, shape: &Shape) -> bool {
         let Numbers { burn_seconds, burn_user_share, burn_processors, burn_least, .. } = self.numbers;
-        let Numbers { burn_threads_share, burn_switches, burn_children, little_transferred, .. } = self.numbers;
+        let Numbers { burn_threads_share, burn_switches, burn_children, little_transferred, .. } =
+            self.numbers;
         shape.user >= burn_user_share
             && shape.least >= burn_processors
             && shape.processors >= burn_least
@@ -371,7 +373,8 @@ impl Cpu {
                 && shape.switches.is_some_and(|switches| switches < numbers.duty_switches)
                 && shape.transferred < numbers.little_transferred
         };
-        let is_quiet = self.programs.below(id, self.clock, whole(numbers.duty_seconds)) < numbers.burn_children;
+        let is_quiet =
+            self.programs.below(id, self.clock, whole(numbers.duty_seconds)) < numbers.burn_children;
         let steady = worker.series.shape(numbers.duty_seconds);
         if let Some(shape) = steady.filter(is_work)
             && is_quiet
@@ -402,12 +405,15 @@ impl Cpu {
         for (sum, who) in of_program.into_iter().chain(of_turns) {
             let seconds = self.hour(sum);
             if seconds >= numbers.hour_seconds {
-                return Some(format!("{who} used {seconds:.0} s of a processor within an hour, all in user mode"));
+                return Some(format!(
+                    "{who} used {seconds:.0} s of a processor within an hour, all in user mode"
+                ));
             }
         }
         let seconds = self.hour(Sum::Tree(id));
-        (seconds >= numbers.hour_tree_seconds)
-            .then(|| format!("it and what it made used {seconds:.0} s of a processor within an hour, all in user mode"))
+        (seconds >= numbers.hour_tree_seconds).then(|| {
+            format!("it and what it made used {seconds:.0} s of a processor within an hour, all in user mode")
+        })
     }
 
     /// Seconds of a processor within the last hour.
@@ -454,7 +460,11 @@ fn alone_observation(around: Around<'_>, id: ProcessId, text: &str, shape: &Shap
     Moment::now(around).observation(around, id, "cpu_busy_without_task", text, fields)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and 0 is what NaN means here")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and 0 is what NaN means here"
+)]
 fn whole(number: f64) -> u64 {
     number as u64
 }

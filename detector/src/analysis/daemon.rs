@@ -267,7 +267,9 @@ impl Daemon {
 
     /// A daemon did something: notes the minute, and says so where that makes more of it.
     fn worked(&mut self, around: Around<'_>, owner: ProcessId, moment: Moment, out: &mut Vec<Observation>) {
-        let Some(orphan) = self.followed.get_mut(&owner).filter(|orphan| orphan.told.is_some()) else { return };
+        let Some(orphan) = self.followed.get_mut(&owner).filter(|orphan| orphan.told.is_some()) else {
+            return;
+        };
         let minute = moment.time.0 / 60_000_000_000;
         if orphan.minute != minute {
             orphan.minute = minute;

@@ -268,7 +268,7 @@ fields! {
     PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
     DetachedBy "DetachedBy" OBSERVATION "How a daemon detached: setsid, double_fork, nohup, disown, tmux, screen and their kin, or background.";
     StartedBy "StartedBy" OBSERVATION "Command that a daemon outlived.";
-    OutlivesWhat "OutlivesWhat" OBSERVATION "command, or agent where the agent's first process is over.";
+    OutlivesWhat "OutlivesWhat" OBSERVATION "What a daemon outlived: agent, tool_call (it was started in one that is over) or command.";
     OutlivedSeconds "OutlivedSeconds" OBSERVATION "Seconds since what started the daemon ended.";
     Listens "Listens" OBSERVATION "Addresses that a daemon listens on, such as 0.0.0.0:8080/tcp; at most 8.";
     ListensReachable "ListensReachable" OBSERVATION "Other machines reach one of them.";
@@ -289,6 +289,8 @@ fields! {
     RequestUnit "RequestUnit" OBSERVATION "Name that the new unit gets.";
     StartedCgroup "StartedCgroup" OBSERVATION "Control group that appeared outside of the agent after a request.";
     StartedTie "StartedTie" OBSERVATION "What ties it to the request: name or time.";
+    Effect "Effect" OBSERVATION "What a process did while no tool call was in flight: connection, listener, own_program or persistence.";
+    EffectTarget "EffectTarget" OBSERVATION "The address or file that this was about.";
     Membership "Membership" CGROUP "left, joined or within: what the move means for the watch.";
     TargetCgroupPath "TargetCgroupPath" CGROUP "Control group that the process was moved to.";
     MovedProcessId "MovedProcessId" CGROUP "Process that was moved.";
@@ -302,6 +304,13 @@ fields! {
     Ancestors "Ancestors" ACTOR "Executables of parent, grandparent and so on.";
     AncestorCommandLines "AncestorCommandLines" ACTOR "Command lines of the same.";
     ProcessTree "ProcessTree" ACTOR "Identity of the topmost process of this agent above (or at) the process.";
+    HasTask "HasTask" ACTOR "Whether a task of the agent runs that the process can work for; absent where no task was ever registered.";
+    TaskId "TaskId" ACTOR "Id of that task.";
+    TaskName "TaskName" ACTOR "Its name.";
+    Declared "Declared" ACTOR "Whether a task named what is judged; absent where no task was ever registered.";
+    HasToolCall "HasToolCall" ACTOR "Whether a tool call of the agent was in flight; absent where calls are not told as they begin.";
+    ToolCallId "ToolCallId" ACTOR "Id of the tool call in flight that began last.";
+    ToolName "ToolName" ACTOR "Its tool.";
 }
 
 /// Fields of Sigma's own categories that a Linux kernel sensor has no value for: a rule that needs

@@ -18,9 +18,10 @@ use crate::event::{
     StdioSocket, is_loopback, is_private, is_public,
 };
 use crate::process::{Process, ProcessTable};
-use crate::task::Ledger;
+use crate::task::{InFlight, Ledger};
 use crate::wallet::{self, Address};
 
+mod intent;
 mod target;
 mod what;
 
@@ -71,12 +72,14 @@ pub(super) struct View<'a> {
     hostname: Option<&'a str>,
     change: Option<&'a Change>,
     canaries: Option<&'a Strings>,
+    tasks: Option<&'a Ledger>,
     exec: Option<&'a Exec>,
     /// Fields given by hand: exemplars and `rules explain`. They win over everything else.
     given: Option<&'a Map<String, Value>>,
     process: OnceCell<Option<&'a Process>>,
     facts: OnceCell<Facts<'a>>,
     command_line: OnceCell<String>,
+    call: OnceCell<Option<InFlight>>,
 }
 
 impl<'a> View<'a> {
@@ -92,7 +95,7 @@ impl<'a> View<'a> {
             actor: _,
             change,
             canaries,
-            tasks: _,
+            tasks,
         } = *subject;
         let process = OnceCell::new();
         let exec = if let Some(EventKind::Exec(exec)) = what.kind() {
@@ -114,11 +117,13 @@ impl<'a> View<'a> {
             hostname,
             change,
             canaries: Some(canaries),
+            tasks: Some(tasks),
             exec,
             given: None,
             process,
             facts: OnceCell::new(),
             command_line: OnceCell::new(),
+            call: OnceCell::new(),
         }
     }
 
@@ -134,11 +139,13 @@ impl<'a> View<'a> {
             hostname: None,
             change: None,
             canaries: None,
+            tasks: None,
             exec,
             given: Some(fields),
             process: OnceCell::new(),
             facts: OnceCell::new(),
             command_line: OnceCell::new(),
+            call: OnceCell::new(),
         }
     }
 
@@ -451,7 +458,9 @@ impl<'a> View<'a> {
             | FieldId::RequestOptions
             | FieldId::RequestUnit
             | FieldId::StartedCgroup
-            | FieldId::StartedTie => self.observed(id.name()),
+            | FieldId::StartedTie
+            | FieldId::Effect
+            | FieldId::EffectTarget => self.observed(id.name()),
             FieldId::TargetHostPath => self.file()?.host_path.as_deref().map(str),
             FieldId::Canary => match self.file() {
                 Some(file) => file.canary.as_deref().map(str),
@@ -589,6 +598,13 @@ impl<'a> View<'a> {
                 Some(EventValue::Str(Cow::Owned(process.exec.as_deref()?.command_line())))
             }))),
             FieldId::ProcessTree => Some(self.process_tree()),
+            FieldId::HasTask => self.has_task(),
+            FieldId::TaskId => self.observed(id.name()).or_else(|| Some(str(&self.task()?.id))),
+            FieldId::TaskName => self.observed(id.name()).or_else(|| Some(str(&self.task()?.name))),
+            FieldId::Declared => self.is_declared(),
+            FieldId::HasToolCall => self.has_tool_call(),
+            FieldId::ToolCallId => self.observed(id.name()).or_else(|| Some(str(&self.call()?.id))),
+            FieldId::ToolName => self.observed(id.name()).or_else(|| Some(str(&self.call()?.name))),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::IsTerminal;
 
 use crate::alert::escape::{clip, escape};
-use crate::alert::{Alert, Level, changed};
+use crate::alert::{Alert, Level, TaskRef, ToolCall, changed};
 
 /// Whether cards are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
         agent,
         process,
         evidence,
+        task,
         tool_call,
         response,
         coverage,
@@ -97,8 +98,11 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
             row("", &format!("{sign}{}", clip(line, MOST)));
         }
     }
+    if let Some(task) = task {
+        row("task", &task_line(task));
+    }
     if let Some(call) = tool_call {
-        row("tool call", &format!("{} {}", clip(&call.name, MOST), clip(&call.id, MOST)));
+        row("tool call", &tool_call_line(call));
     }
     for done in response {
         row("response", &format!("{} ({}): {}", done.action, done.mode, clip(&done.outcome, MOST)));
@@ -113,6 +117,34 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
     row("when", &at);
     row("alert", &format!("{}  rule {}", escape(id), escape(&rule.id)));
     out
+}
+
+fn task_line(task: &TaskRef) -> String {
+    let TaskRef { id, name, started, expects, declares, lowered_from } = task;
+    let mut text = format!("{} ({}), since {}", clip(name, MOST), clip(id, 64), clip(clock(started), 64));
+    if let Some(declares) = declares {
+        let _ = write!(text, ", declares {}", clip(declares, MOST));
+        if let Some(level) = lowered_from {
+            let _ = write!(text, ": otherwise {}", level.name());
+        }
+    } else if expects.is_empty() {
+        text.push_str(", expects nothing of note");
+    } else {
+        let _ = write!(text, ", expects {}", clip(&expects.join(", "), MOST));
+    }
+    text
+}
+
+fn tool_call_line(call: &ToolCall) -> String {
+    let ToolCall { id, name, conversation, started, in_flight } = call;
+    let mut text = format!("{} {}, since {}", clip(name, MOST), clip(id, MOST), clip(clock(started), 64));
+    if let Some(conversation) = conversation {
+        let _ = write!(text, ", conversation {}", clip(conversation, 100));
+    }
+    if let Some(count) = in_flight {
+        let _ = write!(text, ", the latest of {count} in flight");
+    }
+    text
 }
 
 fn codes(level: Level) -> &'static str {
@@ -195,6 +227,7 @@ pub(super) mod tests {
                 text: "pid 7 executed /tmp/xmrig".to_owned(),
                 fields: indexmap::IndexMap::new(),
             }],
+            task: None,
             tool_call: None,
             response: Vec::new(),
             coverage: Coverage { events_lost: 3, gaps: Vec::new() },
@@ -218,6 +251,30 @@ pub(super) mod tests {
               alert     01HF7YAT00QW5V9ZK8TD4M2C3R  rule 0b7c
         "]]
         .assert_eq(&card(&alert(), Colour::Off));
+    }
+
+    #[test]
+    fn a_card_names_the_task_and_the_tool_call() {
+        let mut alert = alert();
+        alert.task = Some(TaskRef {
+            id: "t1".to_owned(),
+            name: "train\u{1b}".to_owned(),
+            started: "2026-03-02T10:00:00.000000000Z".to_owned(),
+            expects: vec!["gpu".to_owned(), "listen:8000".to_owned()],
+            declares: Some("listen:8000".to_owned()),
+            lowered_from: Some(Level::Low),
+        });
+        alert.tool_call = Some(ToolCall {
+            id: "call_7".to_owned(),
+            name: "bash".to_owned(),
+            conversation: None,
+            started: "2026-03-02T10:20:00.000000000Z".to_owned(),
+            in_flight: Some(2),
+        });
+        let card = card(&alert, Colour::Off);
+        let task = "  task      train\\u{1b} (t1), since 10:00:00.000, declares listen:8000: otherwise low\n";
+        let call = "  tool call bash call_7, since 10:20:00.000, the latest of 2 in flight\n";
+        assert!(card.contains(task) && card.contains(call), "{card}");
     }
 
     #[test]

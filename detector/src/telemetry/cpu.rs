@@ -284,8 +284,7 @@ impl Sampler {
             known.details = None;
         }
         known.hot = if used >= interval / HOT { known.hot.saturating_add(1) } else { 0 };
-        let is_due =
-            known.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK_AGAIN);
+        let is_due = known.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= LOOK_AGAIN);
         if interval == 0 || known.hot < HOT_ROUNDS || !is_due {
             return None;
         }

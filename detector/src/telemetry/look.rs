@@ -149,7 +149,8 @@ fn is_data(descriptor: &PathBuf) -> bool {
     let wanted = StatxFlags::TYPE | StatxFlags::SIZE;
     is_read
         && statx(rustix::fs::CWD, descriptor, AtFlags::STATX_DONT_SYNC, wanted).is_ok_and(|file| {
-            FileType::from_raw_mode(u32::from(file.stx_mode)) == FileType::RegularFile && file.stx_size >= DATA
+            FileType::from_raw_mode(u32::from(file.stx_mode)) == FileType::RegularFile
+                && file.stx_size >= DATA
         })
 }
 
@@ -175,7 +176,9 @@ mod tests {
         let set = libraries();
         assert!(set.is_match("libtorch_cpu.so") && set.is_match("libopenblas64_p-r0-5007b62f.3.23.dev.so"));
         assert!(set.is_match("_multiarray_umath.cpython-311-x86_64-linux-gnu.so"));
-        assert!(!set.is_match("libgomp.so.1") && !set.is_match("libc.so.6") && !set.is_match("libcrypto.so.3"));
+        assert!(
+            !set.is_match("libgomp.so.1") && !set.is_match("libc.so.6") && !set.is_match("libcrypto.so.3")
+        );
     }
 
     #[test]
@@ -203,10 +206,13 @@ mod tests {
         let mut maps = Vec::new();
         for number in 0..10_000_u64 {
             maps.extend_from_slice(
-                format!("{number:x}000-{:x}000 r-xp 0 0:0 1 /\\012libtorch{number}.so\n", number + 1).as_bytes(),
+                format!("{number:x}000-{:x}000 r-xp 0 0:0 1 /\\012libtorch{number}.so\n", number + 1)
+                    .as_bytes(),
             );
         }
-        maps.extend_from_slice(b"ffffffffffffffff-0 rwxp 0 0:0 0 \n-\n\xff\xfe-zz\n0-1 r-xp 0 0:0 1 /libtorch\xff.so\n");
+        maps.extend_from_slice(
+            b"ffffffffffffffff-0 rwxp 0 0:0 0 \n-\n\xff\xfe-zz\n0-1 r-xp 0 0:0 1 /libtorch\xff.so\n",
+        );
         let found = seen(&maps);
         // An escaped line feed is part of a name, and so are bytes that are no UTF-8.
         assert_eq!(found.libraries, ["libtorch\\xff.so".into()]);

@@ -138,7 +138,9 @@ impl Turn {
         sum(user, other.user);
         sum(system, other.system);
         sum(waited, other.waited);
-        for (to, more) in [(switches, other.switches), (transferred, other.transferred), (threads, other.threads)] {
+        for (to, more) in
+            [(switches, other.switches), (transferred, other.transferred), (threads, other.threads)]
+        {
             sum(&mut to.0, more.0);
             sum(&mut to.1, more.1);
         }
@@ -195,7 +197,10 @@ fn nanos(nanos: u64) -> f64 {
     float(nanos) / SECOND
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nanoseconds of three months fit exactly, and thresholds are coarse")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "nanoseconds of three months fit exactly, and thresholds are coarse"
+)]
 pub(super) fn float(number: u64) -> f64 {
     number as f64
 }

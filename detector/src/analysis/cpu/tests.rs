@@ -24,7 +24,8 @@ struct Does {
 
 const INTERVAL: u64 = 2 * SECOND;
 const PROCESSORS: u32 = 8;
-const IDLE_SHELL: Does = Does { user: 0.001, system: 0.001, waited: 0.0, threads: 1, switches: 3, bytes: 100 };
+const IDLE_SHELL: Does =
+    Does { user: 0.001, system: 0.001, waited: 0.0, threads: 1, switches: 3, bytes: 100 };
 const MINER: Does = Does { user: 3.99, system: 0.01, waited: 0.0, threads: 4, switches: 0, bytes: 300 };
 const ONE_THREAD: Does = Does { user: 0.999, threads: 1, ..MINER };
 const THROTTLED: Does = Does { user: 1.2, system: 0.01, threads: 4, switches: 10, ..MINER };
@@ -121,7 +122,8 @@ impl Bench {
     }
 
     fn task(&mut self, expects: Vec<Expect>) {
-        let agent = Agent { id: AgentId(1), name: "coder".into(), cgroup: CgroupId(9), path: "/coder".into() };
+        let agent =
+            Agent { id: AgentId(1), name: "coder".into(), cgroup: CgroupId(9), path: "/coder".into() };
         self.world.tasks.agent_added(&agent);
         self.world.tasks.change(TaskChange::Started(Task {
             id: "1".into(),
@@ -334,7 +336,10 @@ fn a_task_that_declares_processors_speaks_for_the_process() {
     bench.task(vec![Expect::Cpu]);
     bench.run(120, MINER);
     let said = bench.said();
-    assert!(said.contains(&"+declared_cpu 3".to_owned()) && said.contains(&"+cpu_burn 3".to_owned()), "{said:?}");
+    assert!(
+        said.contains(&"+declared_cpu 3".to_owned()) && said.contains(&"+cpu_burn 3".to_owned()),
+        "{said:?}"
+    );
     assert_eq!(bench.out.len(), 0);
     bench.world.tasks.change(TaskChange::Ended("1".into(), Nanos(0)));
     assert_eq!(bench.run(2, MINER).said(), ["-declared_cpu 3"]);
@@ -352,8 +357,12 @@ fn a_hundred_thousand_processes_cost_no_more_than_the_limit() {
             user: SECOND,
             ..CpuProcess::default()
         });
-        let sample =
-            CpuSample { interval: INTERVAL, processors: 2, processes: processes.collect(), ..CpuSample::default() };
+        let sample = CpuSample {
+            interval: INTERVAL,
+            processors: 2,
+            processes: processes.collect(),
+            ..CpuSample::default()
+        };
         cpu.sample(around, &sample, &mut signals, &mut out);
     }
     assert!(cpu.workers.len() <= MOST && cpu.hours.len() <= MOST_HOURS);

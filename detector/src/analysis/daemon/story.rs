@@ -8,6 +8,7 @@ use super::expected::Said;
 use super::holds::Holds;
 use crate::event::{Exec, Nanos, ProcessId};
 use crate::process::{Process, ProcessTable};
+use crate::task::InFlight;
 
 /// Most characters of a command in the story.
 const COMMAND: usize = 200;
@@ -45,6 +46,7 @@ pub(super) fn observe(
     let (listens, connects) = (holds.listeners(), holds.connections());
 
     let outlived = if outlives_agent { "the agent's first process" } else { "the command that started it" };
+    let call = outlived_call(around, moment, process, starter);
     let who = starter.map(|starter| format!(", pid {},", starter.id.pid)).unwrap_or_default();
     let mut text =
         format!("still runs {seconds} s after {outlived}{who} ended; detached by {}", detached.join(", "));
@@ -60,15 +62,23 @@ pub(super) fn observe(
     if works {
         text.push_str("; keeps working");
     }
+    if let Some(call) = &call {
+        text.push_str(&format!("; outlives the tool call {} {}", cut(&call.name, 80), cut(&call.id, 80)));
+    }
     if !started_by.is_empty() {
         text.push_str(&format!("; started by {}", cut(&started_by, 100)));
     }
 
+    let what = match &call {
+        _ if outlives_agent => "agent",
+        Some(_) => "tool_call",
+        None => "command",
+    };
     let list = |items: Vec<String>| Value::from(items);
-    let fields = vec![
+    let mut fields = vec![
         ("DetachedBy", Value::from(detached)),
         ("StartedBy", Value::from(started_by)),
-        ("OutlivesWhat", Value::from(if outlives_agent { "agent" } else { "command" })),
+        ("OutlivesWhat", Value::from(what)),
         ("OutlivedSeconds", Value::from(seconds)),
         ("Listens", list(listens)),
         ("ListensReachable", Value::from(holds.is_reachable())),
@@ -79,7 +89,23 @@ pub(super) fn observe(
         ("KeepsWorking", Value::from(works)),
         ("ExpectedDaemon", Value::from(expected.name())),
     ];
+    if let Some(InFlight { id, name, .. }) = call {
+        fields.push(("ToolCallId", Value::from(&*id)));
+        fields.push(("ToolName", Value::from(&*name)));
+    }
     moment.observation(around, process.id, "daemonised", text, fields)
+}
+
+/// The tool call in which a daemon was started, where it is over.
+fn outlived_call(
+    around: Around<'_>,
+    moment: Moment,
+    process: &Process,
+    starter: Option<&Process>,
+) -> Option<InFlight> {
+    let born = starter.map_or(process.since, |starter| starter.since);
+    let call = around.tasks.in_flight(process.agent, born)?;
+    call.ended.is_some_and(|ended| ended <= moment.time).then_some(call)
 }
 
 /// The ended processes above, up to the first that lives or belongs to somebody else; the last of them is

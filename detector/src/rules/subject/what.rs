@@ -86,7 +86,8 @@ impl<'a> What<'a> {
         }
     }
 
-    pub(super) fn agent(self) -> AgentId {
+    /// Agent of the acting process.
+    pub(crate) fn agent(self) -> AgentId {
         match self {
             Self::Event(event) => event.agent,
             Self::Observation(observation) => observation.agent,

@@ -56,7 +56,10 @@ impl Bench {
         let place = self.proc.path().join(pid.to_string()).join("task").join(number.to_string());
         fs::create_dir_all(&place).unwrap();
         fs::write(place.join("schedstat"), format!("{} {} 7\n", schedule.0, schedule.1)).unwrap();
-        let status = format!("Name:\tx\nCpus_allowed_list:\t{number}-{}\nvoluntary_ctxt_switches:\t{switches}\n", number + 1);
+        let status = format!(
+            "Name:\tx\nCpus_allowed_list:\t{number}-{}\nvoluntary_ctxt_switches:\t{switches}\n",
+            number + 1
+        );
         fs::write(place.join("status"), status).unwrap();
     }
 
@@ -97,7 +100,10 @@ fn a_process_that_began_since_counts_as_a_whole() {
     bench.show(Shown { pid: 10, start: now, user: 100, system: 0 });
     bench.show(Shown { pid: 11, start: 5, user: 360_000, system: 0 });
     let processes = bench.processes();
-    assert_eq!(processes.iter().map(|it| (it.process.pid, it.user)).collect::<Vec<_>>(), [(10, 1_000_000_000)]);
+    assert_eq!(
+        processes.iter().map(|it| (it.process.pid, it.user)).collect::<Vec<_>>(),
+        [(10, 1_000_000_000)]
+    );
 }
 
 #[test]
@@ -134,7 +140,10 @@ fn threads_of_a_busy_process_are_told_apart() {
         fs::write(directory.join("status"), "HugetlbPages:\t    4096 kB\n").unwrap();
         let [process] = bench.processes().try_into().unwrap_or_else(|_| [CpuProcess::default()]);
         if turn < 2 {
-            assert_eq!((process.busy_threads, process.voluntary_switches, process.transferred), (None, None, None));
+            assert_eq!(
+                (process.busy_threads, process.voluntary_switches, process.transferred),
+                (None, None, None)
+            );
         } else {
             assert_eq!((process.busy_threads, process.waited), (Some(2), Some(950_000_000)));
             assert_eq!((process.voluntary_switches, process.transferred), (Some(8), Some(1_000)));
@@ -244,7 +253,11 @@ fn idle_processes_cost_little() {
         }
         let round = (own_time() - before) / 20;
         let share = round as f64 / INTERVAL.as_nanos() as f64;
-        eprintln!("{count} idle processes: {} us a round, {:.3} % of a processor", round / 1_000, share * 100.0);
+        eprintln!(
+            "{count} idle processes: {} us a round, {:.3} % of a processor",
+            round / 1_000,
+            share * 100.0
+        );
         // A debug build on a loaded machine; the goal for 200 is 0.3 % in a release build.
         assert!(share < 0.03, "{count} processes: {share}");
     }

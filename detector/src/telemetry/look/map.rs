@@ -57,7 +57,12 @@ mod tests {
     fn what_is_behind_an_area_is_told_by_its_name() {
         for (line, size, executable, backing) in [
             ("1000-3000 rw-p 00000000 00:00 0 ", 0x2000, false, Backing::Nothing),
-            ("1000-3000 rwxp 00000000 00:00 0                          [heap]", 0x2000, true, Backing::Nothing),
+            (
+                "1000-3000 rwxp 00000000 00:00 0                          [heap]",
+                0x2000,
+                true,
+                Backing::Nothing,
+            ),
             ("0-1 r-xp 00000000 00:00 0 [vdso]", 1, true, Backing::Kernel),
             ("0-1 rw-p 00000000 00:00 0 [anon: jit (x)]", 1, false, Backing::Nothing),
             ("0-1 rw-s 00000000 00:01 7 /dev/zero (deleted)", 1, false, Backing::Nothing),
