@@ -77,8 +77,8 @@ pub struct Engine {
     measured: Receiver<Input>,
     feeder: Feeder,
     roster: Roster,
-    gaps: Gaps,
     suspicion: Suspicion,
+    gaps: Gaps,
     commands: Receiver<Command>,
     wake: std::sync::Arc<OwnedFd>,
 }
@@ -111,8 +111,8 @@ impl Engine {
             measured,
             feeder,
             roster: Roster::default(),
-            gaps: Gaps::default(),
             suspicion: Suspicion::default(),
+            gaps: Gaps::default(),
             commands,
             wake,
         };
@@ -400,11 +400,11 @@ impl Engine {
             };
             self.core.feed(Input::Event(lost), clock::now);
         }
+        self.resolve_suspicion();
         if let Some(measured) = self.gaps.news() {
             let all = gaps(&self.sensor).into_iter().chain(measured).collect();
             self.core.feed(Input::Gaps(all), clock::now);
         }
-        self.resolve_suspicion();
         self.core.feed(Input::Tick(now), clock::now);
         self.roster.set(self.core.watched());
         self.roster.set_agents(self.agents.live().cloned().collect());

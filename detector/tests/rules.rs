@@ -471,6 +471,11 @@ fn a_mistake_names_file_line_key_and_remedy() {
             "level: low\ncustom_attributes: { detector.summary: '{Imige} ran' }",
             "x.yml:4:22: `detector.summary`: asks for {Imige}, which is no field; did you mean `{Image}`?",
         ),
+        (
+            "level: low",
+            "level: low\ncustom_attributes: { detector.mark: stratun }",
+            "x.yml:4:22: `detector.mark`: is stratun, which is no mark; did you mean `stratum`?",
+        ),
         ("0b7f0c8e-1111-4222-8333-444455556666", "42", "x.yml:2:1: `id`: a rule is known by a UUID"),
     ] {
         let found = refused(&OURS.replace(from, to));
@@ -493,6 +498,28 @@ fn a_mistyped_field_of_a_foreign_rule_is_a_warning() {
     let rules = load(&OURS.replace(", service: detector", "").replace("Image:", "Imagee:"));
     assert_eq!(rules.warnings().len(), 1);
     assert!(rules.warnings()[0].to_string().ends_with("did you mean `Image`?"));
+}
+
+#[test]
+fn a_table_of_weights_below_a_rule_path_takes_the_place_of_the_built_in_one() {
+    let shipped = include_str!("../../rules/weights/mining.yml");
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("weights/mining.yml");
+    std::fs::create_dir(dir.path().join("weights")).unwrap();
+    let weight = |rules: &RuleSet| {
+        let table = rules.tables().iter().find(|table| table.table == "mining").unwrap();
+        (table.marks["cadence"].weight, table.file.clone())
+    };
+    let load = || RuleSet::load(&[dir.path().to_owned()], Builtin::With);
+    assert_eq!(weight(&load().unwrap()), (20, "rules/weights/mining.yml".to_owned()));
+    let changed =
+        shipped.replacen("    cadence:\n        weight: 20\n", "    cadence:\n        weight: 7\n", 1);
+    std::fs::write(&path, changed).unwrap();
+    assert_eq!(weight(&load().unwrap()), (7, path.display().to_string()));
+    std::fs::write(&path, shipped.replacen("    cadence:\n", "    cadense:\n", 1)).unwrap();
+    let refused = load().unwrap_err().to_string();
+    assert!(refused.contains("`cadense`: is no mark of this table; did you mean `cadence`?"), "{refused}");
+    assert!(refused.starts_with(&format!("{}:", path.display())), "{refused}");
 }
 
 #[test]

@@ -67,6 +67,9 @@ _detector() {
             detector__subcmd__rules,test)
                 cmd="detector__subcmd__rules__subcmd__test"
                 ;;
+            detector__subcmd__rules,weights)
+                cmd="detector__subcmd__rules__subcmd__weights"
+                ;;
             *)
                 ;;
         esac
@@ -318,7 +321,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules)
-            opts="-h -V --log --help --version check list show test explain"
+            opts="-h -V --log --help --version check list show test weights explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -421,6 +424,24 @@ _detector() {
             ;;
         detector__subcmd__rules__subcmd__test)
             opts="-h -V --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__rules__subcmd__weights)
+            opts="-h -V --json --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -67,14 +67,15 @@ complete -c detector -n "__fish_detector_using_subcommand record" -l name -d 'Wh
 complete -c detector -n "__fish_detector_using_subcommand record" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand record" -s V -l version -d 'Print version'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -s h -l help -d 'Print help'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -s V -l version -d 'Print version'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "check" -d 'Say whether rules can be used, and what is wrong with those that cannot'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "list" -d 'List the rules that judge'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "show" -d 'Print a rule'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "test" -d 'Run the exemplars inside the rules'
-complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test explain" -f -a "explain" -d 'Say why a rule matches an event, or does not'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -f -a "check" -d 'Say whether rules can be used, and what is wrong with those that cannot'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -f -a "list" -d 'List the rules that judge'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -f -a "show" -d 'Print a rule'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -f -a "test" -d 'Run the exemplars inside the rules'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -f -a "weights" -d 'Show the numbers and weights that analyses judge by, each with its reason'
+complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -f -a "explain" -d 'Say why a rule matches an event, or does not'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
@@ -89,6 +90,10 @@ complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from test" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from weights" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from weights" -l json -d 'One JSON array instead of text'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from weights" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from weights" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -l event -d 'The event: a JSON object of Sigma fields, or a file with one' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -l rules -d 'Rule files and directories, beside the built-in rules' -r -F
 complete -c detector -n "__fish_detector_using_subcommand rules; and __fish_seen_subcommand_from explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r

@@ -148,6 +148,17 @@ _arguments "${_arguments_options[@]}" : \
 '*::paths -- Rule files and directories; the built-in rules where none is given:_files' \
 && ret=0
 ;;
+(weights)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON array instead of text]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::paths -- Rule files and directories, beside the built-in rules; their directories `weights` count:_files' \
+&& ret=0
+;;
 (explain)
 _arguments "${_arguments_options[@]}" : \
 '--event=[The event\: a JSON object of Sigma fields, or a file with one]:EVENT:_default' \
@@ -336,6 +347,7 @@ _detector__subcmd__rules_commands() {
 'list:List the rules that judge' \
 'show:Print a rule' \
 'test:Run the exemplars inside the rules' \
+'weights:Show the numbers and weights that analyses judge by, each with its reason' \
 'explain:Say why a rule matches an event, or does not' \
     )
     _describe -t commands 'detector rules commands' commands "$@"
@@ -364,6 +376,11 @@ _detector__subcmd__rules__subcmd__show_commands() {
 _detector__subcmd__rules__subcmd__test_commands() {
     local commands; commands=()
     _describe -t commands 'detector rules test commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__rules__subcmd__weights_commands] )) ||
+_detector__subcmd__rules__subcmd__weights_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector rules weights commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__run_commands] )) ||
 _detector__subcmd__run_commands() {

@@ -14,6 +14,7 @@ mod canary;
 mod cgroup;
 mod change;
 mod cli;
+mod cpu;
 mod daemon;
 mod exec;
 mod file;

@@ -6,6 +6,7 @@
 mod around;
 mod burn;
 mod cgroup;
+mod compute;
 mod daemon;
 mod exec;
 mod file;
@@ -54,6 +55,7 @@ const TRIGGERS: &[Trigger] = &[
     Trigger("setsid", "", fork::setsid),
     Trigger("burn", "THREADS MILLISECONDS", burn::times),
     Trigger("rounding", "nearest|down|up|zero THREADS SECONDS", burn::rounding),
+    Trigger("compute", "THREADS PERCENT SECONDS", compute::run),
     Trigger("daemon", "ADDRESS SECONDS", daemon::run),
     Trigger("connect-tcp", "ADDRESS", net::connect_tcp),
     Trigger("connect-tcp-nonblocking", "ADDRESS", net::connect_tcp_nonblocking),

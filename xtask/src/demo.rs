@@ -9,6 +9,7 @@ mod scenes;
 mod scratch;
 mod sshd;
 mod table;
+mod trainer;
 
 use std::fs;
 use std::path::Path;
@@ -28,6 +29,7 @@ use network::Network;
 use scenes::{BENIGN, Deed, ROGUE, Task};
 use scratch::Scratch;
 use sshd::Sshd;
+use trainer::Trainer;
 
 /// Options of `demo`.
 #[derive(Debug, clap::Args)]
@@ -67,7 +69,7 @@ fn show(arguments: &Arguments) -> Result<()> {
 
     step("two agents start: one works, one misbehaves");
     let mut benign = start("benign", &scratch, &network, &agent::straight(BENIGN), arguments)?;
-    let mut rogue = start("rogue", &scratch, &network, &agent::on_command(ROGUE), arguments)?;
+    let mut rogue = start("rogue", &scratch, &network, &agent::on_command("rogue", ROGUE), arguments)?;
     let mut caught = vec![];
     for (number, deed) in ROGUE.iter().enumerate() {
         eprint!("    rogue: {} …", deed.what);
@@ -83,9 +85,16 @@ fn show(arguments: &Arguments) -> Result<()> {
     rogue.finish(WORK)?;
     step("the rogue agent is done, the benign one works on");
     benign.follow(BENIGN, WORK)?;
-    let noise: Vec<Alert> = live::alerts(&benign.alerts)?.into_iter().filter(Alert::is_above_low).collect();
+    let mut noise: Vec<Alert> =
+        live::alerts(&benign.alerts)?.into_iter().filter(Alert::is_above_low).collect();
+    step("a third agent fine-tunes a model, as its task says; in the middle of a tool call it does more");
+    let mut trainer = Trainer::start(&scratch, &network, !arguments.unwatched)?;
+    caught.extend(trainer.run()?);
+    noise.extend(trainer.noise()?);
+    drop(trainer);
 
-    println!("{}", table::render(ROGUE, &caught));
+    let deeds = [ROGUE, trainer::DEEDS].concat();
+    println!("{}", table::render(&deeds, &caught));
     for (deed, alert) in ROGUE.iter().zip(&caught).filter(|(deed, _)| deed.says.is_some()) {
         for fact in alert.iter().flat_map(|alert| &alert.evidence) {
             println!("When it {}: {fact}", deed.what);
@@ -95,7 +104,7 @@ fn show(arguments: &Arguments) -> Result<()> {
     for note in benign.notes()? {
         println!("  note: {note}");
     }
-    println!("Alerts above low about it: {}", noise.len());
+    println!("Alerts above low about it, and about the training that was declared: {}", noise.len());
     for alert in &noise {
         println!("  {} ({}): {}", alert.title, alert.level, alert.summary);
     }
@@ -107,7 +116,7 @@ fn show(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     if missed > 0 || !noise.is_empty() {
-        bail!("{missed} of {} deeds missed, {} false alarms", ROGUE.len(), noise.len());
+        bail!("{missed} of {} deeds missed, {} false alarms", deeds.len(), noise.len());
     }
     Ok(())
 }
@@ -137,17 +146,21 @@ fn start(
 fn first_alert(rogue: &mut Agent, deed: &Deed) -> Result<Option<Alert>> {
     let says =
         |alert: &Alert| deed.says.is_none_or(|words| alert.evidence.iter().any(|fact| fact.contains(words)));
-    let fits = |alert: &Alert| alert.rule.ends_with(deed.rule) && alert.is_above_low() && says(alert);
-    let file = rogue.alerts.clone();
-    let seen = wait_for("an alert", PATIENCE, || {
-        rogue.check()?;
-        Ok(live::alerts(&file)?.into_iter().find(fits))
+    seen(rogue, PATIENCE, |alert| alert.rule.ends_with(deed.rule) && alert.is_above_low() && says(alert))
+}
+
+/// The first alert about an agent that fits; none when it does not come in time.
+fn seen(agent: &mut Agent, patience: Duration, fits: impl Fn(&Alert) -> bool) -> Result<Option<Alert>> {
+    let file = agent.alerts.clone();
+    let seen = wait_for("an alert", patience, || {
+        agent.check()?;
+        Ok(live::alerts(&file)?.into_iter().find(&fits))
     });
     match seen {
         Ok(alert) => Ok(Some(alert)),
         Err(error) => {
             interrupt::check()?;
-            rogue.check().context(error)?;
+            agent.check().context(error)?;
             Ok(None)
         }
     }

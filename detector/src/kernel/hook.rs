@@ -1,11 +1,14 @@
 //! The one table of hooks: which program serves which events, what it needs, what slips past it.
 
-use detector_common::features;
-
 use crate::event::Direction;
 
+pub mod event;
 mod exits;
+mod needs;
+mod network;
 mod security;
+
+use needs::{CGROUP, EXEC, EXIT, FILE, SIGNAL, TASK};
 
 /// A way to come by an event that there are several ways to come by, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -95,7 +98,12 @@ pub struct Hook {
 
 /// Every hook.
 pub fn hooks() -> impl Iterator<Item = &'static Hook> {
-    HOOKS.iter().chain(security::HOOKS.as_flattened()).chain(security::SETSID).chain(exits::HOOKS)
+    HOOKS
+        .iter()
+        .chain(network::HOOKS)
+        .chain(security::HOOKS.as_flattened())
+        .chain(security::SETSID)
+        .chain(exits::HOOKS)
 }
 
 /// A part of what a hook tells that needs a younger kernel.
@@ -118,202 +126,7 @@ pub enum Vital {
     Part,
 }
 
-const TASK: &[&str] = &[
-    "task_tgid",
-    "task_pid",
-    "task_group_leader",
-    "task_start",
-    "task_cgroups",
-    "css_set_dfl",
-    "cgroup_kn",
-    "kernfs_id",
-];
-const EXIT: &[&str] = &[
-    "task_signal",
-    "signal_live",
-    "task_exit_code",
-    "signal_threads",
-    "signal_user",
-    "signal_system",
-    "signal_ran",
-    "task_thread",
-    "task_user",
-    "task_system",
-    "task_ran",
-];
-const SENDER: &[&str] = &[
-    "task_tgid",
-    "task_pid",
-    "task_group_leader",
-    "task_start",
-    "task_cgroups",
-    "css_set_dfl",
-    "cgroup_kn",
-    "kernfs_id",
-    "task_cred",
-    "cred_uid",
-];
-const CGROUP: &[&str] = &[
-    "cgroup_kn",
-    "kernfs_id",
-    "cgroup_self",
-    "css_parent",
-    "cgroup_root",
-    "root_hierarchy",
-    "task_tgid",
-    "task_group_leader",
-    "task_start",
-];
-const SOCK: &[&str] = &[
-    "sock_family",
-    "sock_dport",
-    "sock_num",
-    "sock_daddr",
-    "sock_saddr",
-    "sock_cookie",
-    "sock_cgroup",
-    "sock_err",
-    "sock_protocol",
-];
-const EXEC: &[&str] = &[
-    "task_mm",
-    "mm_arg_start",
-    "mm_arg_end",
-    "mm_env_start",
-    "mm_env_end",
-    "task_files",
-    "files_fdt",
-    "fdt_fd",
-    "fdt_max",
-    "file_private",
-    "socket_sk",
-    "sock_state",
-    "task_fs",
-    "fs_pwd",
-    "bprm_file",
-    "bprm_filename",
-    "bprm_interp",
-    "file_path",
-    "file_inode",
-    "path_dentry",
-    "path_mnt",
-    "dentry_parent",
-    "dentry_name",
-    "vfsmount_root",
-    "mount_mnt",
-    "mount_parent",
-    "mount_mountpoint",
-    "inode_ino",
-    "inode_generation",
-    "inode_sb",
-    "inode_mode",
-    "inode_nlink",
-    "sb_dev",
-    "task_real_parent",
-    "task_tgid",
-    "task_start",
-];
-const FILE: &[&str] = &[
-    "task_files",
-    "files_fdt",
-    "fdt_fd",
-    "fdt_max",
-    "file_mode",
-    "file_flags",
-    "file_path",
-    "file_inode",
-    "task_fs",
-    "fs_pwd",
-    "fs_root",
-    "path_dentry",
-    "path_mnt",
-    "dentry_parent",
-    "dentry_name",
-    "dentry_sb",
-    "dentry_inode",
-    "area_file",
-    "vfsmount_root",
-    "mount_mnt",
-    "mount_parent",
-    "mount_mountpoint",
-    "inode_ino",
-    "inode_generation",
-    "inode_sb",
-    "inode_mode",
-    "inode_nlink",
-    "sb_dev",
-    "sb_magic",
-    "fs_root",
-    "vfsmount_sb",
-    "task_nsproxy",
-    "nsproxy_mnt",
-    "mntns_inum",
-    "task_comm",
-    "fs_root",
-    "inode_rdev",
-];
-const SIGNAL: &[&str] = &[
-    "task_tgid",
-    "task_group_leader",
-    "task_start",
-    "task_comm",
-    "siginfo_code",
-    "task_nsproxy",
-    "nsproxy_mnt",
-    "mntns_inum",
-];
-/// Events that several tiers serve.
-pub mod event {
-    use detector_common::wire::{Kind, OperationCode};
-
-    /// A file was opened for writing, created or emptied.
-    pub const OPEN: &str = "file open (write, create)";
-    /// A descriptor was received from another process.
-    pub const RECEIVE: &str = "file received over a socket";
-    /// A file was cut.
-    pub const TRUNCATE: &str = "file truncate";
-    /// A name was moved.
-    pub const RENAME: &str = "file rename";
-    /// A hard link was made.
-    pub const LINK: &str = "file link";
-    /// A symbolic link was made.
-    pub const SYMLINK: &str = "file symlink";
-    /// A name was removed.
-    pub const UNLINK: &str = "file unlink, rmdir";
-    /// Permission bits were changed.
-    pub const CHMOD: &str = "file chmod";
-    /// A file that an agent wrote was mapped executable.
-    pub const MAP: &str = "file mapped executable";
-    /// A file was given capabilities.
-    pub const CAPABILITY: &str = "file capabilities";
-    /// A new session.
-    pub const SETSID: &str = "setsid";
-
-    /// Something was done to another process or to the kernel.
-    pub const OPERATION: &str = "operation (on processes and the kernel)";
-
-    /// Anonymous memory of one of RandomX's sizes was asked for.
-    pub const RANDOMX: &str = "memory of RandomX's sizes";
-
-    /// What the syscall tier is asked for by each; those that it does not know are not here.
-    pub const FALLBACK: &[(&str, u64)] = &[
-        (OPEN, Kind::FileOpen.bit()),
-        (TRUNCATE, Kind::FileTruncate.bit()),
-        (RENAME, Kind::FileRename.bit()),
-        (LINK, Kind::FileLink.bit()),
-        (SYMLINK, Kind::FileSymlink.bit()),
-        (UNLINK, Kind::FileUnlink.bit()),
-        (CHMOD, Kind::FileChmod.bit()),
-        (MAP, Kind::ImageLoad.bit()),
-        (CAPABILITY, OperationCode::FileCapability.bit()),
-        (SETSID, Kind::Setsid.bit()),
-        (OPERATION, Kind::Operation.bit()),
-        (RANDOMX, OperationCode::RandomxMemory.bit()),
-    ];
-}
-
 const RANDOMX_BLIND: &str = "RandomX in memory that was asked for in parts, or in more than it needs";
-const CONNECT_BLIND: &[&str] = &["raw and packet sockets"];
 
 /// Hooks that stand for themselves, and that of the last tier.
 const HOOKS: &[Hook] = &[
@@ -381,126 +194,6 @@ const HOOKS: &[Hook] = &[
         pieces: &[],
         blind: &["a single thread moved within a threaded control group"],
         vital: Vital::Yes,
-        tier: None,
-    },
-    Hook {
-        program: "socket_state",
-        attach: Attach::BtfTracepoint("inet_sock_set_state"),
-        when: When::Agents,
-        serves: &["listen", "connect_result", "flow (TCP, at its close)"],
-        needs: SOCK,
-        pieces: &[
-            Piece {
-                feature: features::SOCKET_STORAGE,
-                without: "kernel before 5.11: a TCP flow is summed up when its last descriptor closes, what \
-                          the kernel sends after that is not counted",
-            },
-            Piece {
-                feature: features::SOCKET_COOKIE,
-                without: "kernel before 5.12: connects of a process that left its control group carry no cookie",
-            },
-        ],
-        blind: &["TCP outside the kernel's own stack"],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "connect4",
-        attach: Attach::CgroupSockAddr,
-        when: When::Agents,
-        serves: &["connect (IPv4)"],
-        needs: &[],
-        pieces: &[],
-        blind: CONNECT_BLIND,
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "connect6",
-        attach: Attach::CgroupSockAddr,
-        when: When::Agents,
-        serves: &["connect (IPv6)"],
-        needs: &[],
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "sendmsg4",
-        attach: Attach::CgroupSockAddr,
-        when: When::Agents,
-        serves: &["send (UDP, IPv4)"],
-        needs: &[],
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "sendmsg6",
-        attach: Attach::CgroupSockAddr,
-        when: When::Agents,
-        serves: &["send (UDP, IPv6)"],
-        needs: &[],
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "post_bind4",
-        attach: Attach::CgroupSock,
-        when: When::Agents,
-        serves: &["bind (IPv4)"],
-        needs: &[],
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "post_bind6",
-        attach: Attach::CgroupSock,
-        when: When::Agents,
-        serves: &["bind (IPv6)"],
-        needs: &[],
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "egress",
-        attach: Attach::CgroupSkb(Direction::Out),
-        when: When::Agents,
-        serves: &["payload (sent)", "flow"],
-        needs: SENDER,
-        pieces: &[],
-        blind: &["sockets that were made outside the agents' control groups and brought in"],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "ingress",
-        attach: Attach::CgroupSkb(Direction::In),
-        when: When::Agents,
-        serves: &["payload (received)", "flow"],
-        needs: SENDER,
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
-        tier: None,
-    },
-    Hook {
-        program: "flow_close",
-        attach: Attach::CgroupSock,
-        when: When::Agents,
-        serves: &["flow (UDP, at its close)"],
-        needs: &[],
-        pieces: &[],
-        blind: &[],
-        vital: Vital::No,
         tier: None,
     },
     Hook {

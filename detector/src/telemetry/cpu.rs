@@ -86,6 +86,7 @@ pub fn start(config: &CpuConfig, ends: Ends) -> io::Result<()> {
     Ok(())
 }
 
+#[expect(clippy::disallowed_methods, reason = "samples are of stretches of time; nothing else is waited for")]
 fn run(interval: Duration, ends: &Ends, looker: &Looker) {
     let mut sampler = Sampler::new(Path::new("/proc"), &ends.cgroups);
     loop {
@@ -189,7 +190,8 @@ impl Sampler {
         self.known.retain(|_, known| known.round > oldest);
         self.blind = if read == 0 && !watched.is_empty() { self.blind.saturating_add(1) } else { 0 };
         let busy = |agent: AgentId| used.iter().any(|used| used.agent == agent);
-        let agents = self.groups.round(agents.iter().filter(|agent| busy(agent.id)));
+        let agents: Vec<&Agent> = agents.iter().filter(|agent| busy(agent.id)).collect();
+        let agents = self.groups.round(&agents);
         let sample = interval.map(|_| CpuSample {
             time: clock::now(),
             interval: nanos,

@@ -46,13 +46,13 @@ pub(super) fn straight(tasks: &[Task]) -> String {
 }
 
 /// A script that does each deed when it reads its number, and ends when it reads none.
-pub(super) fn on_command(deeds: &[Deed]) -> String {
-    let mut script = format!("{PRELUDE}{TUNNEL}exec 3< \"$DEMO/rogue.go\"\n");
+pub(super) fn on_command(name: &str, deeds: &[Deed]) -> String {
+    let mut script = format!("{PRELUDE}{TUNNEL}exec 3< \"$DEMO/{name}.go\"\n");
     script.push_str("while read -r number <&3; do\ncase $number in\n");
     for (number, Deed { script: deed, .. }) in deeds.iter().enumerate() {
         script.push_str(&format!("{number}) {deed}\n;;\n"));
     }
-    script.push_str("*) exit 0 ;;\nesac\necho \"$number $?\" >> \"$DEMO/rogue.done\"\ndone\n");
+    script.push_str(&format!("*) exit 0 ;;\nesac\necho \"$number $?\" >> \"$DEMO/{name}.done\"\ndone\n"));
     script
 }
 
@@ -131,6 +131,11 @@ impl Agent {
     /// Fails when it has ended.
     pub(super) fn check(&mut self) -> Result<()> {
         self.process.check()
+    }
+
+    /// The end of its log.
+    pub(super) fn last_words(&self) -> String {
+        self.process.last_words()
     }
 
     /// What it wants said about how it worked.

@@ -3,8 +3,8 @@
 //! The scripts know `$DEMO` (scratch directory), `$TRIGGER`, `$PEER` (address of another
 //! machine), `$CRON`, `$UNIT`.
 
-/// One thing that the rogue agent does.
-#[derive(Debug)]
+/// One thing that an agent does and must not do.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Deed {
     /// For the table.
     pub(super) what: &'static str,

@@ -4,7 +4,7 @@ use super::scenes::Deed;
 use crate::live::Alert;
 use crate::table::align;
 
-const HEAD: [&str; 4] = ["what the rogue agent did", "rule that caught it", "level", "kernel to alert"];
+const HEAD: [&str; 4] = ["what the agents did", "rule that caught it", "level", "kernel to alert"];
 
 /// One line a deed, columns aligned.
 pub(super) fn render(deeds: &[Deed], caught: &[Option<Alert>]) -> String {
@@ -33,6 +33,7 @@ mod tests {
             rule: String::new(),
             summary: String::new(),
             evidence: vec![],
+            tool: None,
             latency_us: 312,
             events_lost: 0,
         };

@@ -1,8 +1,9 @@
 //! What makes a daemon, and what its story says.
 
-use super::super::world::{World, field, id};
+use super::super::Measured;
+use super::super::world::{SECOND, World, field, id};
 use super::*;
-use crate::event::{CgroupId, FileEvent};
+use crate::event::{CgroupId, CpuProcess, FileEvent};
 
 const NOBODY: [u32; 0] = [];
 const PUBLIC: &str = "203.0.113.9:443";
@@ -201,6 +202,32 @@ fn a_daemon_that_keeps_working_is_told_of_after_minutes() {
     let seen = told(&mut world);
     assert_eq!(seen.len(), 1);
     assert_eq!(field(&seen[0], "KeepsWorking"), true);
+}
+
+#[test]
+fn a_daemon_that_only_computes_keeps_working_and_one_that_ticks_does_not() {
+    for (used, works) in [(SECOND, true), (SECOND / 10, false)] {
+        let mut world = agent();
+        world.fork(3, 4).exit(3).wait(3);
+        told(&mut world);
+        for _ in 0..6 {
+            let process = CpuProcess { process: id(4), user: used, ..CpuProcess::default() };
+            let time = Nanos(world.wait(60).time);
+            let sample = CpuSample {
+                time,
+                interval: 2 * SECOND,
+                processors: 2,
+                processes: vec![process],
+                agents: vec![],
+            };
+            world.measured(&Measured::Cpu(sample));
+        }
+        let seen = told(&mut world);
+        assert_eq!(
+            seen.iter().map(|seen| field(seen, "KeepsWorking")).collect::<Vec<_>>(),
+            vec![true; works.into()]
+        );
+    }
 }
 
 #[test]

@@ -6,8 +6,8 @@ use super::verdict::{Rank, Verdict};
 use super::*;
 use crate::agent::Agent;
 use crate::alert::Alert;
-use crate::analysis::world::{SECOND, id};
-use crate::event::{Exec, FileEvent, Fork, Operation, Written};
+use crate::analysis::world::{SECOND, World, field, id};
+use crate::event::{CpuSample, Exec, FileEvent, Fork, Operation, Written};
 use crate::pipeline::{Input, Pipeline, Settings};
 use crate::process::ProcessTable;
 use crate::rules::RuleSet;
@@ -383,6 +383,23 @@ fn an_alert_says_what_was_for_it_against_it_and_unseen() {
         let lines: Vec<String> = lines.map(|(sign, line)| format!("{sign}{line}\n")).collect();
         format!("{}\n{}\n{}", alert.summary, alert.evidence[0].text, lines.concat())
     });
+}
+
+#[test]
+fn what_was_looked_at_is_not_said_to_be_unseen() {
+    let mut world = World::new();
+    world.exec(1, "/usr/bin/bash", "bash").fork(1, 7).exec(7, "/opt/tool", "tool");
+    let (time, process) = (Nanos(world.time), id(7));
+    world.measured(&Measured::Cpu(CpuSample { time, ..CpuSample::default() }));
+    world.measured(&Measured::Look(Look { time, process, ..Look::default() }));
+    world.measured(&Measured::Rounding(Rounding { time, process, looked: 100, other: 80 }));
+    let seen = world.taken();
+    let [verdict] = seen.as_slice() else { panic!("{seen:?}") };
+    // Executables of this world have no link, so that it is hidden as well.
+    assert_eq!(field(verdict, "MiningMarks"), &serde_json::json!(["rounding", "hidden"]));
+    assert_eq!(field(verdict, "MiningCertainty"), "likely");
+    let unseen = ["use of GPUs: nothing measures it", "what the agent was asked to do: no task was declared"];
+    assert_eq!(*field(verdict, "MiningUnseen"), serde_json::json!(unseen));
 }
 
 fn weights() -> Weights {

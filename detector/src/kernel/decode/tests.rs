@@ -1,6 +1,12 @@
 //! Records are decoded field by field, and bytes that are no records never harm.
 
+use detector_common::limits;
+use detector_common::wire::{Stream, flag};
+
 use super::*;
+use crate::event::{Direction, StdioSocket};
+
+const AF_INET6: u16 = 10;
 
 fn bytes<T: Wire>(value: T) -> Vec<u8> {
     // SAFETY: a Wire struct has no padding, so each of its bytes is initialised.

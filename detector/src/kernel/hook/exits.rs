@@ -1,6 +1,7 @@
 //! The hooks at the returns of single syscalls: operations on processes and the kernel, without a hook on all syscalls.
 
-use super::{Attach, FILE, Hook, RANDOMX_BLIND, Tier, Vital, When, event};
+use super::needs::FILE;
+use super::{Attach, Hook, RANDOMX_BLIND, Tier, Vital, When, event};
 
 const OPERATION_BLIND: &[&str] = &["operations on processes and the kernel by 32-bit syscalls"];
 

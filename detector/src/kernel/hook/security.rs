@@ -1,6 +1,7 @@
 //! The hooks at the kernel's own access control, each by three tiers.
 
-use super::{Attach, FILE, Hook, Tier, Vital, When, event};
+use super::needs::FILE;
+use super::{Attach, Hook, Tier, Vital, When, event};
 
 const BEFORE: &str = "whether a change of mode was then allowed: a refused one is reported too";
 const PREEMPTED: &str =

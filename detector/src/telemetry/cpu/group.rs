@@ -35,11 +35,11 @@ impl Groups {
     }
 
     /// Reads the groups of these agents; gives those that used something since they were read last.
-    pub(super) fn round<'agent>(&mut self, agents: impl Iterator<Item = &'agent Agent>) -> Vec<CpuAgent> {
+    pub(super) fn round(&mut self, agents: &[&Agent]) -> Vec<CpuAgent> {
         if self.known.len() > MOST_KEPT {
             self.known.clear();
         }
-        agents.take(MOST).filter_map(|agent| self.group(agent)).collect()
+        agents.iter().take(MOST).filter_map(|agent| self.group(agent)).collect()
     }
 
     fn group(&mut self, agent: &Agent) -> Option<CpuAgent> {
