@@ -39,6 +39,11 @@ impl Pattern {
         Ok(Self { name: name.to_owned(), glob: matcher, place: fixed_parent(&glob) })
     }
 
+    /// What agents of this pattern are called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The directory whose children may match: where agents are born.
     fn nursery(&self) -> Option<&str> {
         let place = self.place.as_deref()?;

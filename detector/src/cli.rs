@@ -21,6 +21,7 @@ mod replay;
 mod rules;
 mod run;
 mod setup;
+mod task;
 mod wrap;
 
 /// Exit status for bad usage, configuration, rules, or a machine that cannot serve.
@@ -49,6 +50,7 @@ enum Command {
     Rules(rules::RulesArgs),
     Doctor(doctor::Args),
     Canary(canary::Args),
+    Task(task::Args),
     /// Print shell completions
     Completions {
         /// Shell
@@ -97,6 +99,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Canary(args) => canary::run(args),
+        Command::Task(args) => task::run(args),
         Command::Completions { shell } => {
             // Into memory first: clap panics where its output is closed.
             let mut script = Vec::new();
@@ -121,6 +124,7 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
     let is_usage = error.chain().any(|cause| {
         cause.is::<BadArgument>()
+            || cause.is::<task::Unheard>()
             || cause.is::<ConfigError>()
             || cause.is::<RulesError>()
             || matches!(cause.downcast_ref(), Some(SinkError::Open { .. }))
@@ -139,6 +143,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Rules(_)
         | Command::Doctor(_)
         | Command::Canary(_)
+        | Command::Task(_)
         | Command::Completions { .. }
         | Command::Docs { .. } => "warn",
     };

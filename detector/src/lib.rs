@@ -14,6 +14,7 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod event;
+pub mod intake;
 pub mod kernel;
 pub mod network;
 pub mod pipeline;

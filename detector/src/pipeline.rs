@@ -97,7 +97,7 @@ pub struct Counters {
     pub groups: usize,
     /// Groups that closed early because too many were open.
     pub groups_cut_short: u64,
-    /// Things that an analysis did not follow because too many were.
+    /// Things that an analysis did not follow, and tasks and tool calls that were forgotten, because too many were.
     pub analysis_dropped: u64,
     /// Flows whose first bytes are remembered.
     pub flows: usize,
@@ -119,6 +119,8 @@ pub struct Pipeline {
     analyses: Analyses,
     network: Network,
     tasks: Ledger,
+    /// Calls were told that open groups were not compared with.
+    calls_told: bool,
     canaries: Arc<Strings>,
     rules: RuleSet,
     groups: Groups,
@@ -147,6 +149,7 @@ impl Pipeline {
             analyses,
             network: Network::default(),
             tasks: Ledger::default(),
+            calls_told: false,
             canaries: Arc::default(),
             recognised: Vec::new(),
             marked: Vec::new(),
@@ -203,7 +206,7 @@ impl Pipeline {
             Input::Task(change) => self.tasks.change(change),
             Input::ToolCall(call) => {
                 self.tasks.tool_call(&call);
-                self.groups.told(|agent, time| intent::tool_call(&self.tasks, agent, time));
+                self.calls_told = true;
             }
         }
     }
@@ -218,6 +221,7 @@ impl Pipeline {
         self.network.finish(&mut recognised);
         self.recognised(recognised, &mut out);
         self.weigh(&mut out);
+        self.name_calls();
         self.groups.finish(&mut out.alerts);
         out
     }
@@ -257,7 +261,7 @@ impl Pipeline {
             processes_evicted: self.table.evicted(),
             groups: self.groups.len(),
             groups_cut_short: self.groups.cut_short(),
-            analysis_dropped: self.analyses.dropped(),
+            analysis_dropped: self.analyses.dropped() + self.tasks.dropped(),
             flows: self.network.len(),
             flows_evicted: self.network.evicted(),
             cgroups_dropped: self.cgroups.dropped(),
@@ -351,7 +355,15 @@ impl Pipeline {
         let around = around(&self.table, &self.network, &self.tasks, self.now);
         self.analyses.tick(around, &mut observations);
         self.observed(observations, out);
+        self.name_calls();
         self.groups.tick(self.now, &mut out.alerts);
+    }
+
+    /// Lets alerts whose groups are open name calls that were told since. Once a tick: calls come in batches.
+    fn name_calls(&mut self) {
+        if std::mem::take(&mut self.calls_told) {
+            self.groups.told(|agent, time| intent::tool_call(&self.tasks, agent, time));
+        }
     }
 
     /// Judges what the bytes of flows turned out to be, and keeps the room that it stood in.

@@ -34,6 +34,7 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Recor
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
 complete -c detector -n "__fish_detector_needs_command" -f -a "canary" -d 'Plant decoys that nobody is asked to open, list them, and see whether they alarm'
+complete -c detector -n "__fish_detector_needs_command" -f -a "task" -d 'Tell the daemon what agents are meant to do'
 complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c detector -n "__fish_detector_needs_command" -f -a "docs" -d 'Write the generated documents: references, completions, man pages'
 complete -c detector -n "__fish_detector_using_subcommand run" -l config -d 'Configuration file' -r -F
@@ -136,6 +137,39 @@ complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_see
 complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
 complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand canary; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -f -a "start" -d 'Begin a task, and print its id; with a command, run it and end the task with it'
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -f -a "list" -d 'List the tasks that run'
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -f -a "end" -d 'End a task'
+complete -c detector -n "__fish_detector_using_subcommand task; and not __fish_seen_subcommand_from start list end call" -f -a "call" -d 'Tell that an agent\'s tool call begins or ends'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l agent -d 'Agent, by its name or the path of its control group' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l expect -d 'What it is expected to do: gpu, cpu, listen:PORT, egress:HOST (and names below it), daemon:NAME' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l exe -d 'Only processes whose executable matches this glob; one without a slash is over file names' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l ttl -d 'When it expires by itself; after a day where not given' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l name -d 'What alerts call it; its id where not given' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l socket -d 'Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock' -r -F
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l config -d 'Configuration file of the daemon, for its `[tasks] socket`' -r -F
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from start" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from list" -l socket -d 'Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock' -r -F
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from list" -l config -d 'Configuration file of the daemon, for its `[tasks] socket`' -r -F
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from list" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from end" -l socket -d 'Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock' -r -F
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from end" -l config -d 'Configuration file of the daemon, for its `[tasks] socket`' -r -F
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from end" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from end" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from end" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -f -a "start" -d 'A call begins; prints its id'
+complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -f -a "end" -d 'A call came back'
 complete -c detector -n "__fish_detector_using_subcommand completions" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand completions" -s V -l version -d 'Print version'

@@ -251,6 +251,119 @@ _arguments "${_arguments_options[@]}" : \
     ;;
 esac
 ;;
+(task)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector__subcmd__task_commands" \
+"*::: :->task" \
+&& ret=0
+
+    case $state in
+    (task)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-task-command-$line[1]:"
+        case $line[1] in
+            (start)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[Agent, by its name or the path of its control group]:AGENT:_default' \
+'*--expect=[What it is expected to do\: gpu, cpu, listen\:PORT, egress\:HOST (and names below it), daemon\:NAME]:LIST:_default' \
+'--exe=[Only processes whose executable matches this glob; one without a slash is over file names]:PATTERN:_default' \
+'--ttl=[When it expires by itself; after a day where not given]:DURATION:_default' \
+'--name=[What alerts call it; its id where not given]:NAME:_default' \
+'--socket=[Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock]:PATH:_files' \
+'--config=[Configuration file of the daemon, for its \`\[tasks\] socket\`]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'*::command -- A command and its arguments; its exit status is passed on:_default' \
+&& ret=0
+;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock]:PATH:_files' \
+'--config=[Configuration file of the daemon, for its \`\[tasks\] socket\`]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON object a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--socket=[Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock]:PATH:_files' \
+'--config=[Configuration file of the daemon, for its \`\[tasks\] socket\`]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':id -- Its id:_default' \
+&& ret=0
+;;
+(call)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector__subcmd__task__subcmd__call_commands" \
+"*::: :->call" \
+&& ret=0
+
+    case $state in
+    (call)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-task-call-command-$line[1]:"
+        case $line[1] in
+            (start)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[Agent, by its name or the path of its control group; not needed inside of that]:AGENT:_default' \
+'--tool=[The tool]:TOOL:_default' \
+'--id=[Id of the call; without one, an end is that of the last call of this tool]:ID:_default' \
+'--conversation=[Conversation]:CONVERSATION:_default' \
+'--socket=[Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock]:PATH:_files' \
+'--config=[Configuration file of the daemon, for its \`\[tasks\] socket\`]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(end)
+_arguments "${_arguments_options[@]}" : \
+'--agent=[Agent, by its name or the path of its control group; not needed inside of that]:AGENT:_default' \
+'--tool=[The tool]:TOOL:_default' \
+'--id=[Id of the call; without one, an end is that of the last call of this tool]:ID:_default' \
+'--conversation=[Conversation]:CONVERSATION:_default' \
+'--socket=[Socket of the daemon; otherwise that of the configuration, otherwise /run/detector/detector.sock]:PATH:_files' \
+'--config=[Configuration file of the daemon, for its \`\[tasks\] socket\`]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+        esac
+    ;;
+esac
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
@@ -286,6 +399,7 @@ _detector_commands() {
 'rules:Check, list, show, test and explain rules' \
 'doctor:Say what this kernel and these privileges allow, and what is not covered' \
 'canary:Plant decoys that nobody is asked to open, list them, and see whether they alarm' \
+'task:Tell the daemon what agents are meant to do' \
 'completions:Print shell completions' \
 'docs:Write the generated documents\: references, completions, man pages' \
     )
@@ -386,6 +500,49 @@ _detector__subcmd__rules__subcmd__weights_commands() {
 _detector__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'detector run commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task_commands] )) ||
+_detector__subcmd__task_commands() {
+    local commands; commands=(
+'start:Begin a task, and print its id; with a command, run it and end the task with it' \
+'list:List the tasks that run' \
+'end:End a task' \
+'call:Tell that an agent'\''s tool call begins or ends' \
+    )
+    _describe -t commands 'detector task commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task__subcmd__call_commands] )) ||
+_detector__subcmd__task__subcmd__call_commands() {
+    local commands; commands=(
+'start:A call begins; prints its id' \
+'end:A call came back' \
+    )
+    _describe -t commands 'detector task call commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task__subcmd__call__subcmd__end_commands] )) ||
+_detector__subcmd__task__subcmd__call__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector task call end commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task__subcmd__call__subcmd__start_commands] )) ||
+_detector__subcmd__task__subcmd__call__subcmd__start_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector task call start commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task__subcmd__end_commands] )) ||
+_detector__subcmd__task__subcmd__end_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector task end commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task__subcmd__list_commands] )) ||
+_detector__subcmd__task__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector task list commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__task__subcmd__start_commands] )) ||
+_detector__subcmd__task__subcmd__start_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector task start commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__wrap_commands] )) ||
 _detector__subcmd__wrap_commands() {

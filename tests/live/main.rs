@@ -28,5 +28,6 @@ mod packet;
 mod persistence;
 mod process;
 mod rounding;
+mod task;
 mod watch;
 mod wire;

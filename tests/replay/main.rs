@@ -3,7 +3,9 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p detector-tests --test replay` writes a snapshot that has changed.
 
-#![expect(clippy::unwrap_used, reason = "a test that is surprised fails")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
+
+mod task;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

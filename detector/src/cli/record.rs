@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{setup, wrap};
+use crate::intake::Places;
 use crate::runtime::Command;
 
 /// Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C
@@ -35,7 +36,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if !args.command.is_empty() {
             let engine = setup::engine(&checked, Vec::new(), core)?;
             let name = wrap::agent_name(args.name.as_deref(), &args.command);
-            return wrap::session(&name, &args.command, engine).await.map(wrap::exit_code);
+            return wrap::session(&name, &args.command, engine, Places::default()).await.map(wrap::exit_code);
         }
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;

@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::setup;
 use crate::config::Checked;
+use crate::intake::{Intake, Places};
 use crate::runtime::deliver::{self, Sink, Target};
 use crate::runtime::{Command, Remote};
 
@@ -45,9 +46,13 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let core = setup::judging(rules, outlet, args.record.as_ref())?;
         let (mut engine, remote) = setup::engine(&checked, checked.patterns.clone(), core)?;
         engine.watch_existing()?;
+        let places = Places::of_daemon(&checked.config.tasks);
+        let intake = Intake::start(places, checked.patterns.clone(), engine.feeder());
         tracing::info!(rules = count, agents = engine.agents(), "watching");
         let thread = setup::start(engine)?;
-        steer(signals, args, &remote).await;
+        steer(signals, args, &remote, &intake).await;
+        // Before the ring thread drains: what was told until now counts.
+        drop(intake);
         remote.send(Command::Stop);
         tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
         let delivered = delivery.await?;
@@ -74,18 +79,18 @@ impl Signals {
 }
 
 /// Serves signals until one says stop.
-async fn steer(signals: Signals, args: &Args, remote: &Remote) {
+async fn steer(signals: Signals, args: &Args, remote: &Remote, intake: &Intake) {
     let Signals { mut interrupt, mut terminate, mut hangup } = signals;
     loop {
         tokio::select! {
             _ = interrupt.recv() => return,
             _ = terminate.recv() => return,
-            _ = hangup.recv() => reload(args, remote),
+            _ = hangup.recv() => reload(args, remote, intake),
         }
     }
 }
 
-fn reload(args: &Args, remote: &Remote) {
+fn reload(args: &Args, remote: &Remote, intake: &Intake) {
     let fresh = setup::config(Some(&args.config)).and_then(|checked| {
         let rules = setup::rules(&checked.config)?;
         Ok((checked, rules))
@@ -96,6 +101,7 @@ fn reload(args: &Args, remote: &Remote) {
                 rules = rules.rules().len(),
                 "reloaded rules, agents, expected daemons and canaries; sinks and kernel settings count from the next start"
             );
+            intake.set_agents(patterns.clone());
             remote.send(Command::Reload(Box::new(rules), patterns, daemons, canaries));
         }
         Err(error) => tracing::error!("reload failed, the old configuration stays: {error:#}"),

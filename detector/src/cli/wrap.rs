@@ -15,9 +15,11 @@ use tokio::process::{Child, Command as Process};
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal as stream};
 
 use super::setup;
+use crate::agent::Pattern;
 use crate::alert::Level;
 use crate::alert::escape::clip;
 use crate::event::{AgentId, CgroupId, text};
+use crate::intake::{Intake, Places};
 use crate::kernel::cgroup::Cgroups;
 use crate::runtime::deliver::{self, Delivered, Sink, Target};
 use crate::runtime::{Command, Core, Engine};
@@ -83,7 +85,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let (outlet, delivery) = deliver::spawn(targets);
         let core = setup::judging(rules, outlet, args.record.as_ref())?;
         let engine = setup::engine(&checked, Vec::new(), core)?;
-        let status = session(&name, &args.command, engine).await?;
+        let places = Places::named(&checked.config.tasks);
+        let status = session(&name, &args.command, engine, places).await?;
         let delivered = delivery.await?;
         if !args.quiet {
             summarise(&name, &delivered, args.show);
@@ -104,11 +107,13 @@ pub(super) async fn session(
     name: &str,
     command: &[OsString],
     (mut engine, remote): (Engine, crate::runtime::Remote),
+    places: Places,
 ) -> anyhow::Result<ExitStatus> {
     let cgroups = engine.cgroups().clone();
     let place = Place::create(&cgroups, name)?;
     engine.seed(std::process::id(), AgentId::NONE, CgroupId(0));
     engine.watch(name, place.id, &place.path)?;
+    let intake = Intake::start(places, vec![Pattern::new(name, &place.path)?], engine.feeder());
     let mut signals = Signals::listen()?;
     let thread = setup::start(engine)?;
     let outcome = match start(command, &place.directory) {
@@ -119,6 +124,7 @@ pub(super) async fn session(
         }
         Err(error) => Err(error),
     };
+    drop(intake);
     remote.send(Command::Stop);
     tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
     place.leave();
@@ -270,6 +276,15 @@ fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+/// Runs a command where we run, handing signals on, until it ends.
+pub(super) async fn attend(command: &[OsString]) -> anyhow::Result<ExitStatus> {
+    let mut signals = Signals::listen()?;
+    let (program, arguments) = command.split_first().context("no command")?;
+    let child = Process::new(program).args(arguments).spawn();
+    let program = program.to_string_lossy().into_owned();
+    follow(child.map_err(|source| StartError { program, source })?, &mut signals).await
 }
 
 /// Waits for the command, handing signals on. What a terminal sends (Ctrl-C, Ctrl-\) reaches the command
