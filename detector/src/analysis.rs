@@ -48,7 +48,7 @@ use task::Meant;
 pub use wallet_file::is_worth_reading;
 
 /// The tables of numbers and weights that analyses judge by.
-pub(crate) const TABLES: &[Form] = &[mining::FORM, cpu::FORM];
+pub(crate) const TABLES: &[Form] = &[mining::FORM, cpu::FORM, gpu::FORM];
 
 /// A fact about a process that took more than one event to see.
 #[derive(Clone, Debug, PartialEq)]
@@ -197,6 +197,7 @@ impl Analyses {
         self.new_code.event(around, event, out);
         self.meant.event(around, event);
         self.cpu.event(around, event, &mut self.signals);
+        self.gpu.event(event);
         self.mining.event(event, &mut self.signals);
         self.weigh(around, from, out);
     }
@@ -240,6 +241,7 @@ impl Analyses {
     pub fn set_tables(&mut self, tables: &Tables) {
         self.mining.set_table(tables);
         self.cpu.set_table(tables);
+        self.gpu.set_table(tables);
     }
 
     /// Takes a process that was there before; the table knows it already.

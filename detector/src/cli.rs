@@ -16,6 +16,7 @@ use crate::sinks::human::Colour;
 mod canary;
 mod docs;
 mod doctor;
+mod gpu;
 mod record;
 mod replay;
 mod rules;
@@ -49,6 +50,7 @@ enum Command {
     Record(record::Args),
     Rules(rules::RulesArgs),
     Doctor(doctor::Args),
+    Gpu(gpu::Args),
     Canary(canary::Args),
     Task(task::Args),
     /// Print shell completions
@@ -98,6 +100,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Record(args) => record::run(&args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Gpu(args) => gpu::run(&args),
         Command::Canary(args) => canary::run(args),
         Command::Task(args) => task::run(args),
         Command::Completions { shell } => {
@@ -142,6 +145,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Record(_)
         | Command::Rules(_)
         | Command::Doctor(_)
+        | Command::Gpu(_)
         | Command::Canary(_)
         | Command::Task(_)
         | Command::Completions { .. }

@@ -13,6 +13,7 @@ use crate::pipeline::Input;
 
 pub mod cpu;
 mod file;
+pub mod gpu;
 mod look;
 
 /// Most inputs that wait for the ring thread.

@@ -28,6 +28,9 @@ _detector() {
             detector,doctor)
                 cmd="detector__subcmd__doctor"
                 ;;
+            detector,gpu)
+                cmd="detector__subcmd__gpu"
+                ;;
             detector,record)
                 cmd="detector__subcmd__record"
                 ;;
@@ -70,6 +73,9 @@ _detector() {
             detector__subcmd__rules,test)
                 cmd="detector__subcmd__rules__subcmd__test"
                 ;;
+            detector__subcmd__rules,weights)
+                cmd="detector__subcmd__rules__subcmd__weights"
+                ;;
             detector__subcmd__task,call)
                 cmd="detector__subcmd__task__subcmd__call"
                 ;;
@@ -95,7 +101,7 @@ _detector() {
 
     case "${cmd}" in
         detector)
-            opts="-h -V --log --help --version run wrap replay record rules doctor canary task completions docs"
+            opts="-h -V --log --help --version run wrap replay record rules doctor gpu canary task completions docs"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -278,6 +284,28 @@ _detector() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        detector__subcmd__gpu)
+            opts="-h -V --config --watch --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         detector__subcmd__record)
             opts="-o -h -V --output --config --name --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -339,7 +367,7 @@ _detector() {
             return 0
             ;;
         detector__subcmd__rules)
-            opts="-h -V --log --help --version check list show test explain"
+            opts="-h -V --log --help --version check list show test weights explain"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -442,6 +470,24 @@ _detector() {
             ;;
         detector__subcmd__rules__subcmd__test)
             opts="-h -V --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__rules__subcmd__weights)
+            opts="-h -V --json --log --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -33,6 +33,7 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "replay" -d 'Judge
 complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C'
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
+complete -c detector -n "__fish_detector_needs_command" -f -a "gpu" -d 'Show what the GPUs do and who uses them'
 complete -c detector -n "__fish_detector_needs_command" -f -a "canary" -d 'Plant decoys that nobody is asked to open, list them, and see whether they alarm'
 complete -c detector -n "__fish_detector_needs_command" -f -a "task" -d 'Tell the daemon what agents are meant to do'
 complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d 'Print shell completions'
@@ -104,6 +105,12 @@ complete -c detector -n "__fish_detector_using_subcommand doctor" -l log -d 'Wha
 complete -c detector -n "__fish_detector_using_subcommand doctor" -l json -d 'As JSON'
 complete -c detector -n "__fish_detector_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand doctor" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand gpu" -l config -d 'Configuration file, for the names of agents and the NVML library' -r -F
+complete -c detector -n "__fish_detector_using_subcommand gpu" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand gpu" -l watch -d 'Go on, a sample each interval of the configuration, until interrupted'
+complete -c detector -n "__fish_detector_using_subcommand gpu" -l json -d 'As JSON; one line a sample with --watch'
+complete -c detector -n "__fish_detector_using_subcommand gpu" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand gpu" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand canary; and not __fish_seen_subcommand_from plant list check" -s V -l version -d 'Print version'

@@ -185,6 +185,18 @@ _arguments "${_arguments_options[@]}" : \
 '--version[Print version]' \
 && ret=0
 ;;
+(gpu)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file, for the names of agents and the NVML library]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--watch[Go on, a sample each interval of the configuration, until interrupted]' \
+'--json[As JSON; one line a sample with --watch]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
 (canary)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
@@ -398,6 +410,7 @@ _detector_commands() {
 'record:Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C' \
 'rules:Check, list, show, test and explain rules' \
 'doctor:Say what this kernel and these privileges allow, and what is not covered' \
+'gpu:Show what the GPUs do and who uses them' \
 'canary:Plant decoys that nobody is asked to open, list them, and see whether they alarm' \
 'task:Tell the daemon what agents are meant to do' \
 'completions:Print shell completions' \
@@ -443,6 +456,11 @@ _detector__subcmd__docs_commands() {
 _detector__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'detector doctor commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__gpu_commands] )) ||
+_detector__subcmd__gpu_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector gpu commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__record_commands] )) ||
 _detector__subcmd__record_commands() {

@@ -18,6 +18,7 @@ mod cpu;
 mod daemon;
 mod exec;
 mod file;
+mod gpu;
 mod loss;
 mod memory;
 mod mining;

@@ -45,9 +45,9 @@ fn counted(watch: &Watch, pid: u32) -> Rounded {
     .unwrap()
 }
 
-fn count(watch: &mut Watch, pids: BTreeSet<u32>) {
+fn count(watch: &mut Watch, pids: &BTreeSet<u32>) {
     // What was attached for a count before may be on its way out.
-    wait::wait_for("a hook that is free", wait::LIMIT, || Ok(watch.sensor.watch_rounding(&pids).ok()))
+    wait::wait_for("a hook that is free", wait::LIMIT, || Ok(watch.sensor.watch_rounding(pids).ok()))
         .unwrap();
 }
 
@@ -57,7 +57,7 @@ fn rounding_is_told_of_each_process_that_is_asked_about() {
     let mut watch = Watch::new("rounding");
     let [nearest, down, up, unasked] =
         ["nearest", "down", "up", "zero"].map(|mode| Multiplier::new(&watch, mode));
-    count(&mut watch, [nearest.pid(), down.pid(), up.pid()].into());
+    count(&mut watch, &[nearest.pid(), down.pid(), up.pid()].into());
     assert_eq!(counted(&watch, nearest.pid()).other, 0);
     for other in [&down, &up] {
         let Rounded { looked, other } = counted(&watch, other.pid());
@@ -65,10 +65,10 @@ fn rounding_is_told_of_each_process_that_is_asked_about() {
         assert!(u64::from(other) * 10 >= u64::from(looked) * 8, "{other} of {looked}");
     }
     assert_eq!(watch.sensor.rounding(unasked.pid()), None);
-    count(&mut watch, [unasked.pid()].into());
+    count(&mut watch, &[unasked.pid()].into());
     let Rounded { looked, other } = counted(&watch, unasked.pid());
     assert!(u64::from(other) * 10 >= u64::from(looked) * 8, "{other} of {looked}");
     assert_eq!(watch.sensor.rounding(down.pid()), None, "it is asked about no longer");
-    count(&mut watch, BTreeSet::new());
+    count(&mut watch, &BTreeSet::new());
     assert_eq!(watch.sensor.rounding(unasked.pid()), None);
 }

@@ -141,7 +141,7 @@ fn tasks_are_begun_listed_and_ended_and_nonsense_names_the_remedy() {
     let started = stage.task(&words);
     assert_eq!(started.code, Some(0), "{}", started.stderr);
     let id = started.stdout.trim().to_owned();
-    assert_eq!(stage.running(), [id.clone()]);
+    assert_eq!(stage.running(), std::slice::from_ref(&id));
     let listed = stage.task(&["list"]).stdout;
     assert!(listed.contains("expects gpu,listen:8000") && listed.contains("exe python3*"), "{listed}");
     assert_eq!(stage.task(&["end", &id]).code, Some(0));

@@ -16,7 +16,8 @@ pub(crate) fn main() -> Result<()> {
 
 /// Builds every program of the workspace for tests.
 pub(crate) fn debug() -> Result<()> {
-    run(cargo(&["build", "--bins"])?.args(crate::test::WORKSPACE))
+    // Libraries too: tests load one that answers like NVML.
+    run(cargo(&["build", "--bins", "--lib"])?.args(crate::test::WORKSPACE))
 }
 
 /// Builds the miner that tests catch: a workspace of its own, since nobody else should wait for RandomX.

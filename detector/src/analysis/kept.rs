@@ -68,6 +68,11 @@ impl<K: Copy + Eq + Hash, V> Kept<K, V> {
         self.order.iter().filter(|(number, key)| self.is_current(*number, key)).map(|(_, key)| *key)
     }
 
+    /// Lets go of entries of which something is not true; they are not counted.
+    pub(super) fn retain(&mut self, mut is: impl FnMut(&K, &mut V) -> bool) {
+        self.entries.retain(|key, (_, value)| is(key, value));
+    }
+
     /// Entries that had to make room.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped

@@ -93,7 +93,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
 
 fn examine() -> Report {
     let mut checks =
-        vec![privilege(), kernel_btf(), cgroup2(), security(), mounted("tracefs"), mounted("bpf")];
+        vec![privilege(), kernel_btf(), cgroup2(), security(), mounted("tracefs"), mounted("bpf"), gpu()];
     let mut missing = Vec::new();
     let events = match Sensor::load(&super::setup::kernel_settings(None)) {
         Ok((sensor, _)) => {
@@ -164,6 +164,12 @@ fn security() -> Check {
         Err(why) => (false, why),
     };
     Check { name: "BPF LSM", met, needed: false, detail }
+}
+
+/// Whether GPUs are measured.
+fn gpu() -> Check {
+    let (met, detail) = super::gpu::state();
+    Check { name: "GPUs", met, needed: false, detail }
 }
 
 fn mounted(kind: &'static str) -> Check {

@@ -121,6 +121,8 @@ pub(super) fn engine(
     }
     telemetry::cpu::start(&checked.config.telemetry.cpu, telemetry::cpu::Ends::of(&engine))
         .context("starting the sampler of processors failed")?;
+    telemetry::gpu::start(&checked.config.telemetry.gpu, engine.feeder(), engine.roster(), engine.gaps())
+        .context("starting the thread that measures GPUs failed")?;
     Ok((engine, remote))
 }
 

@@ -169,7 +169,7 @@ pub struct GpuProcess {
     pub process: ProcessId,
     /// Agent that it belongs to; [`AgentId::NONE`] for none.
     pub agent: AgentId,
-    /// Control group of the process.
+    /// Control group of the process; 0 where it belongs to no agent.
     pub cgroup: CgroupId,
     /// Bytes of device memory that it holds.
     pub memory: Option<u64>,

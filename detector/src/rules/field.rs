@@ -266,6 +266,16 @@ fields! {
     WalletFile "WalletFile" OBSERVATION "Path of a file with a wallet address and a mining pool.";
     PoolWords "PoolWords" OBSERVATION "What in it speaks of a pool: stratum, pools (a list of them, or an option of miners), endpoint (host and port), url.";
     PoolEndpoints "PoolEndpoints" OBSERVATION "Hosts and ports in it.";
+    GpuDevices "GpuDevices" OBSERVATION "GPUs that it is about: the index, and for a part of one by MIG the numbers of the instances.";
+    GpuName "GpuName" OBSERVATION "Product name of the first of them.";
+    GpuShape "GpuShape" OBSERVATION "What work on a GPU looks like: varied, unclear, flat (power, memory, traffic), memory_bound (flat, waits for memory), core_bound (flat, the memory's clock held down).";
+    GpuSeconds "GpuSeconds" OBSERVATION "Seconds that were looked at.";
+    GpuMemory "GpuMemory" OBSERVATION "Bytes of GPU memory that the process holds.";
+    TasksRegistered "TasksRegistered" OBSERVATION "Whether tasks are registered on this machine.";
+    GpuSetting "GpuSetting" OBSERVATION "Setting of a GPU that changed: power limit, persistence mode, memory clock.";
+    GpuBefore "GpuBefore" OBSERVATION "What it was.";
+    GpuAfter "GpuAfter" OBSERVATION "What it is.";
+    GpuSetBy "GpuSetBy" OBSERVATION "Why this process is named: command (it ran a tool that sets this, just before), holder (it was on the device).";
     DetachedBy "DetachedBy" OBSERVATION "How a daemon detached: setsid, double_fork, nohup, disown, tmux, screen and their kin, or background.";
     StartedBy "StartedBy" OBSERVATION "Command that a daemon outlived.";
     OutlivesWhat "OutlivesWhat" OBSERVATION "What a daemon outlived: agent, tool_call (it was started in one that is over) or command.";

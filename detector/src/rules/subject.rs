@@ -436,6 +436,16 @@ impl<'a> View<'a> {
             | FieldId::WalletFile
             | FieldId::PoolWords
             | FieldId::PoolEndpoints
+            | FieldId::GpuDevices
+            | FieldId::GpuName
+            | FieldId::GpuShape
+            | FieldId::GpuSeconds
+            | FieldId::GpuMemory
+            | FieldId::TasksRegistered
+            | FieldId::GpuSetting
+            | FieldId::GpuBefore
+            | FieldId::GpuAfter
+            | FieldId::GpuSetBy
             | FieldId::DetachedBy
             | FieldId::StartedBy
             | FieldId::OutlivesWhat

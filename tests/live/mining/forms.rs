@@ -94,11 +94,12 @@ fn a_miner_is_caught_in_each_form() {
             let line = match &caught {
                 Ok(Caught { alert, seconds, worked }) => {
                     let level = LEVELS[level(alert)];
-                    format!(
-                        "{seconds:6.1} s ({worked:.1} s of work)  {level}: {} ({})",
-                        alert["summary"],
-                        rule(alert)
-                    )
+                    let when = if seconds.is_finite() {
+                        format!("{seconds:.1} s after its first hash ({worked:.1} s of work)")
+                    } else {
+                        "before its first hash".to_owned()
+                    };
+                    format!("{when}, {level}: {} ({})", alert["summary"], rule(alert))
                 }
                 Err(seen) => format!("missed: {seen}"),
             };
