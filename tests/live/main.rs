@@ -21,6 +21,7 @@ mod file;
 mod gpu;
 mod loss;
 mod memory;
+mod mining;
 mod network;
 mod new_code;
 mod operation;

@@ -20,6 +20,13 @@ pub(crate) fn debug() -> Result<()> {
     run(cargo(&["build", "--bins", "--lib"])?.args(crate::test::WORKSPACE))
 }
 
+/// Builds the miner that tests catch: a workspace of its own, since nobody else should wait for RandomX.
+pub(crate) fn miner() -> Result<()> {
+    let directory = place::target()?.join("miner");
+    let mut command = cargo(&["build", "--locked", "--manifest-path", "tests/miner/Cargo.toml"])?;
+    run(command.arg("--target-dir").arg(directory))
+}
+
 /// Builds packages for release, with what their libraries give to others than cargo.
 pub(crate) fn release(packages: &[&str]) -> Result<()> {
     let mut command = cargo(&["build", "--release", "--bins", "--lib"])?;

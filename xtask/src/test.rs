@@ -58,6 +58,7 @@ pub(crate) fn main(arguments: &Arguments) -> Result<()> {
     setup::ensure(&[Purpose::Build, Purpose::Live])?;
     // First with cargo's progress bar, then with its output read.
     crate::build::debug()?;
+    crate::build::miner()?;
     run(cargo(&["test", "--no-run"])?.args(WORKSPACE))?;
     let mut tally = Tally::default();
     let ended_well = tests(arguments.filter.as_deref(), &mut tally)?;

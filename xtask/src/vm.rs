@@ -113,6 +113,7 @@ const LEFT_OUT: &[&str] = &[
     "change::",
     "cli::",
     "daemon::",
+    "mining::",
     "gpu::",
     "new_code::",
     "operation::tampering_is_told_by_its_rules",
