@@ -177,6 +177,8 @@ fn mining() {
             informational mining/pool_port.yml 68b4aef7: /usr/bin/python3 connected to 203.0.113.7:14444, a port that mining pools use
             informational network/unresolved_public_address.yml 7aa80d6c: /usr/bin/python3 connected to 203.0.113.7:14444, for which no name was asked
             high mining/msr_writes.yml 9a1e40b4: /usr/sbin/modprobe opened the registers of the processor for writing: modprobe msr allow_writes=on
+            high mining/verdict.yml d3ecee01: /opt/bin/xmrig mines cryptocurrency: command, registers say so together, 130 points where 90 are sure
+            high mining/verdict.yml d3ecee01: /tmp/python3 mines cryptocurrency: command, registers say so together, 130 points where 90 are sure
         "#]]);
 }
 
