@@ -176,8 +176,8 @@ fn a_burn_that_stops_is_withdrawn() {
 #[test]
 fn a_steady_throttle_is_told_within_thirty_seconds() {
     let mut bench = Bench::new("/tmp/a", "a");
-    assert_eq!(bench.run(20, THROTTLED).said(), none());
-    assert_eq!(bench.run(8, THROTTLED).said(), ["+cpu_duty 3"]);
+    assert_eq!(bench.run(14, THROTTLED).said(), none());
+    assert_eq!(bench.run(6, THROTTLED).said(), ["+cpu_duty 3"]);
     // The same on one thread, not quite even.
     let mut bench = Bench::new("/tmp/a", "a");
     for turn in 0..14 {
