@@ -33,9 +33,10 @@ impl Stage {
         let stage = Self { place: tempfile::tempdir().unwrap(), group: Cgroup::create(name).unwrap() };
         let text = format!(
             "[[agent]]\nname = \"coder\"\ncgroup = \"{}/agent-*\"\n\n[sinks.file]\npath = \"{}\"\n\n\
-             [telemetry.gpu]\ninterval = \"500ms\"\nlibrary = \"{}\"\n",
+             [tasks]\nsocket = \"{}\"\n[telemetry.gpu]\ninterval = \"500ms\"\nlibrary = \"{}\"\n",
             stage.group.below_mount(),
             stage.path("alerts.jsonl").display(),
+            stage.path("tasks.sock").display(),
             library().display(),
         );
         fs::write(stage.path("config.toml"), text).unwrap();
@@ -96,7 +97,12 @@ struct Stays(Child);
 
 impl Stays {
     fn inside(group: &Cgroup) -> Self {
-        let mut command = Command::new("sleep");
+        Self::running(group, Path::new("sleep"))
+    }
+
+    /// A copy of `sleep`, or itself.
+    fn running(group: &Cgroup, program: &Path) -> Self {
+        let mut command = Command::new(program);
         command.arg("600").stdin(Stdio::null());
         Self(group.hold(&mut command).unwrap().spawn().unwrap())
     }
@@ -133,6 +139,25 @@ fn training(pid: u32) -> Value {
         "power": [640_000, 320_000, 600_000, 450_000], "memory_used": 60_000_000_000_u64, "sm_clock": 1_900,
         "pcie_received": [2_000, 900_000, 1_000, 20_000], "pcie_sent": 1_000,
         "processes": [{ "pid": pid, "memory": 59_000_000_000_u64, "sm": [100, 85, 100, 100], "memory_utilization": 50 }],
+    })
+}
+
+/// A device that mines a coin which waits for memory.
+fn memory_bound(pid: u32) -> Value {
+    json!({
+        "name": "NVIDIA H100 80GB HBM3", "utilization": 100, "memory_utilization": 99, "power": [310_000, 311_000],
+        "sm_clock": 1_700, "memory_used": 6_500_000_000_u64, "pcie_received": 20, "pcie_sent": 8,
+        "processes": [{ "pid": pid, "memory": 6_300_000_000_u64, "sm": 100, "memory_utilization": 99 }],
+    })
+}
+
+/// A device that answers requests, as they come.
+fn inference(pid: u32) -> Value {
+    json!({
+        "name": "NVIDIA H100 80GB HBM3", "utilization": [0, 90, 35, 0, 100], "memory_utilization": [0, 70, 30, 0, 80],
+        "power": [120_000, 500_000, 300_000, 115_000, 560_000], "memory_used": 40_000_000_000_u64,
+        "pcie_received": [50, 9_000, 3_000, 40, 12_000], "pcie_sent": [20, 4_000, 1_000, 20, 5_000],
+        "processes": [{ "pid": pid, "memory": 39_000_000_000_u64, "sm": [0, 90, 35, 0, 100], "memory_utilization": 40 }],
     })
 }
 
@@ -287,6 +312,51 @@ fn a_miner_on_a_gpu_is_told_training_is_not_and_eight_devices_cost_little() {
     for alert in all.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let of_trainer = alert["process"]["pid"] == trainer.pid();
         assert!(!of_trainer || alert["level"] == "low" || alert["level"] == "informational", "{alert:#}");
+    }
+}
+
+#[test]
+fn where_tasks_are_registered_each_miner_is_told_and_declared_work_is_not() {
+    needs_root!();
+    let stage = Stage::new("gpu-tasks");
+    let agent = stage.group.child("agent-1").unwrap();
+    let program = |name: &str| {
+        let copy = stage.path(name);
+        fs::copy("/bin/sleep", &copy).unwrap();
+        Stays::running(&agent, &copy)
+    };
+    let (memory, core) = (program("indexer"), program("helper"));
+    let (trains, serves, idles) = (program("model-train"), program("model-serve"), program("model-idle"));
+    let holds = json!({
+        "name": "NVIDIA H100 80GB HBM3", "memory_used": 500_000_000,
+        "processes": [{ "pid": idles.pid(), "memory": 400_000_000, "sm": 0 }],
+    });
+    let devices = [
+        memory_bound(memory.pid()),
+        core_bound(core.pid()),
+        training(trains.pid()),
+        inference(serves.pid()),
+        holds,
+    ];
+    stage.plays(&json!({ "step_ms": 700, "devices": devices }));
+    let mut running = stage.start();
+    running.wait_for_log("GPUs are measured").unwrap();
+    let mut task = detector(&["task", "start", "--agent", "coder", "--expect", "gpu", "--exe", "model-*"]);
+    task.arg("--socket").arg(stage.path("tasks.sock"));
+    assert_eq!(end(&mut task).code, Some(0));
+    for (miner, level) in [(&memory, "medium"), (&core, "high")] {
+        stage.alert("an alert about each miner", SHAPE, |alert| {
+            alert["process"]["pid"] == miner.pid()
+                && alert["rule"]["file"].as_str().unwrap().starts_with("rules/mining/gpu_mining_")
+                && alert["level"] == level
+        });
+    }
+    assert!(running.stop().unwrap().success());
+    let all = fs::read_to_string(stage.path("alerts.jsonl")).unwrap();
+    for alert in all.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let declared = [&trains, &serves, &idles].iter().any(|one| alert["process"]["pid"] == one.pid());
+        let quiet = ["low", "informational"].iter().any(|level| alert["level"] == *level);
+        assert!(!declared || quiet, "{alert:#}");
     }
 }
 

@@ -1,3 +1,5 @@
+//! Tables that are refused, and where they say that it is wrong.
+
 use super::super::source::{File, Origin};
 use super::*;
 

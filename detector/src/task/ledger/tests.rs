@@ -1,3 +1,5 @@
+//! Tasks and tool calls of agents with good clocks and bad ones.
+
 use super::*;
 use crate::event::CgroupId;
 use crate::task::Phase;
