@@ -98,11 +98,11 @@ fn what_is_no_recording_of_this_version_is_refused() {
         }
     };
     let version = env!("CARGO_PKG_VERSION");
-    check(b"detector-recording 9 7.7.7\nrest", 2, &["format 9", version, "reads format 3", "detector 7.7.7"]);
+    check(b"detector-recording 9 7.7.7\nrest", 2, &["format 9", version, "reads format 4", "detector 7.7.7"]);
     check(b"detector-recording 9 \x1b[31mred\nrest", 2, &["format 9", "\\u{1b}"]);
     check(&[0xff; 4096], 2, &["is not a recording", "detector record -o FILE"]);
     check(b"{\"schema\":\"detector.alert/1\"}\n", 2, &["is not a recording"]);
-    check(format!("detector-recording 3 {version}\n{}", "x".repeat(500)).as_bytes(), 1, &["corrupt"]);
+    check(format!("detector-recording 4 {version}\n{}", "x".repeat(500)).as_bytes(), 1, &["corrupt"]);
 
     let ended = replay(&place.path().join("missing"));
     assert_eq!(ended.code, Some(1));
