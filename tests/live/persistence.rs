@@ -80,11 +80,17 @@ fn apart<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Rules that matched, with their levels, by what was marked last.
-type Judged = BTreeMap<String, BTreeSet<(String, Level)>>;
+/// What came after a mark: rules that matched, with their levels, and the events.
+#[derive(Default)]
+struct Cell<'a> {
+    found: BTreeSet<(String, Level)>,
+    events: Vec<&'a Event>,
+}
+
+type Judged<'a> = BTreeMap<String, Cell<'a>>;
 
 /// Judges every event by itself: repeats count as much as the first.
-fn judged(events: &[Event], marks: &str) -> Judged {
+fn judged<'a>(events: &'a [Event], marks: &str) -> Judged<'a> {
     let strings = detector::canary::Strings::default();
     let tasks = detector::task::Ledger::default();
     let mut rules = RuleSet::builtin().unwrap();
@@ -114,10 +120,11 @@ fn judged(events: &[Event], marks: &str) -> Judged {
             tasks: &tasks,
         };
         rules.judge(&subject, &mut findings);
-        let of_mark = found.entry(mark.clone()).or_default();
+        let cell = found.entry(mark.clone()).or_default();
+        cell.events.push(event);
         for finding in findings.drain(..) {
             let file = finding.rule.file.trim_start_matches("rules/persistence/").trim_end_matches(".yml");
-            of_mark.insert((file.to_owned(), finding.rule.level));
+            cell.found.insert((file.to_owned(), finding.rule.level));
         }
     }
     found
@@ -181,7 +188,7 @@ fn every_form_of_a_write_to_every_group_is_judged() {
         let mut cells = 0;
         for (rule, _, path) in groups {
             let suffix = format!("@{rule}@{}", path.replace('/', "%"));
-            for (mark, found) in judged.iter().filter(|(mark, _)| mark.ends_with(&suffix)) {
+            for (mark, Cell { found, events }) in judged.iter().filter(|(mark, _)| mark.ends_with(&suffix)) {
                 let form = mark.trim_end_matches(&suffix);
                 cells += 1;
                 let other = OTHER_RULES.iter().find(|(name, _)| *name == form).map(|(_, rule)| *rule);
@@ -195,7 +202,7 @@ fn every_form_of_a_write_to_every_group_is_judged() {
                     _ => is_there,
                 };
                 if !right {
-                    wrong.push(format!("{form} of {path}: {found:?}"));
+                    wrong.push(format!("{form} of {path}: {found:?} of {events:#?}"));
                 }
             }
         }
