@@ -1,14 +1,18 @@
 //! What a person reads: one finding, explained, with its evidence; format `detector.alert/1`.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub mod build;
+pub mod card;
 pub mod changed;
 pub mod escape;
 mod evidence;
 pub mod group;
+pub mod incident;
 pub(crate) mod intent;
 #[cfg(test)]
 mod schema;
@@ -54,6 +58,8 @@ pub struct Alert {
     pub schema: String,
     /// ULID; the same input gives the same id.
     pub id: String,
+    /// ULID of the incident that it belongs to: alerts of one process tree that follow on each other.
+    pub incident: String,
     /// RFC 3339 in UTC, nanoseconds: when the kernel saw the decisive event.
     pub time: String,
     /// Host name.
@@ -74,6 +80,9 @@ pub struct Alert {
     pub process: Option<ProcessRef>,
     /// On what evidence, oldest first.
     pub evidence: Vec<Evidence>,
+    /// What speaks against it, one sentence each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counter_evidence: Vec<String>,
     /// The task that the process works for, where one is registered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskRef>,
@@ -88,6 +97,10 @@ pub struct Alert {
     pub count: u64,
     /// Microseconds from the kernel event to this alert.
     pub latency_us: u64,
+    /// Every field that the rule could ask for, by Sigma name, with its value: what `detector explain` judges again.
+    /// Kept in the store and sent to nobody.
+    #[serde(skip)]
+    pub subject: Option<Arc<IndexMap<String, Value>>>,
 }
 
 /// The rule behind an alert.

@@ -5,18 +5,22 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::DeTable;
 
 use crate::agent::Pattern;
-use crate::alert::Level;
 use crate::analysis::ExpectedDaemon;
 use crate::canary::state::{self, State};
 use crate::canary::{Canary, Kind};
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 
+pub mod sinks;
+mod store;
 mod tasks;
 mod telemetry;
 
+pub use sinks::SinkConfig;
+pub use store::StoreConfig;
 pub use tasks::TasksConfig;
 pub use telemetry::{CpuConfig, GpuConfig, TelemetryConfig};
 
@@ -36,8 +40,6 @@ pub struct Config {
     pub canaries: Vec<CanaryConfig>,
     /// Rules beside the built-in ones.
     pub rules: RulesConfig,
-    /// Where alerts go; standard output where nothing is named.
-    pub sinks: SinksConfig,
     /// The kernel half.
     pub kernel: KernelConfig,
     /// What agents may leave running.
@@ -46,6 +48,8 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// Where tasks and tool calls come from.
     pub tasks: TasksConfig,
+    /// Where alerts are kept.
+    pub store: StoreConfig,
 }
 
 /// Whether anything may be touched.
@@ -99,34 +103,6 @@ impl Default for RulesConfig {
     fn default() -> Self {
         Self { paths: Vec::new(), builtin: true }
     }
-}
-
-/// Where alerts go.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct SinksConfig {
-    /// JSON lines on standard output.
-    pub stdout: Option<StdoutConfig>,
-    /// JSON lines in a file.
-    pub file: Option<FileConfig>,
-}
-
-/// The standard output sink.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct StdoutConfig {
-    /// Least level that is written.
-    pub min_level: Option<Level>,
-}
-
-/// The file sink.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileConfig {
-    /// The file; made with mode 0600, opened again after a rotation.
-    pub path: PathBuf,
-    /// Least level that is written.
-    pub min_level: Option<Level>,
 }
 
 /// The kernel half.
@@ -237,6 +213,8 @@ pub struct Checked {
     pub canaries: Vec<Canary>,
     /// Daemons that are expected, each one checked.
     pub daemons: Vec<String>,
+    /// Where alerts go; standard output where nothing is named.
+    pub sinks: Vec<SinkConfig>,
     /// Where it was read from; need not be a file.
     pub path: PathBuf,
 }
@@ -244,7 +222,7 @@ pub struct Checked {
 impl Checked {
     /// Files and directories that the detector goes by and writes to: whoever changes them blinds it.
     pub fn files(&self) -> Vec<PathBuf> {
-        let alerts = self.config.sinks.file.iter().map(|file| file.path.clone());
+        let alerts = self.sinks.iter().flat_map(|sink| sink.kind.files());
         let rules = self.config.rules.paths.iter().cloned();
         std::iter::once(self.path.clone()).chain(alerts).chain(rules).collect()
     }
@@ -346,8 +324,15 @@ fn canaries(
 /// As [`load`].
 pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
     let invalid = |at: usize, message: String| ConfigError::Invalid { place: place(text, path, at), message };
-    let config: Config = toml::from_str(text)
-        .map_err(|error| invalid(error.span().map_or(0, |span| span.start), error.message().to_owned()))?;
+    let wrong = |error: toml::de::Error| {
+        invalid(error.span().map_or(0, |span| span.start), error.message().to_owned())
+    };
+    let mut document = DeTable::parse(text).map_err(wrong)?;
+    let sinks = match document.get_mut().remove("sinks") {
+        Some(sinks) => sinks::read(sinks).map_err(|(at, message)| invalid(at, message))?,
+        None => Vec::new(),
+    };
+    let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(wrong)?;
     let mut patterns = Vec::new();
     for agent in &config.agents {
         let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {
@@ -387,7 +372,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
         daemons.push(entry.get_ref().clone());
     }
     let canaries = canaries(&config, invalid)?;
-    Ok(Checked { config, patterns, ring_size, daemons, canaries, path: path.to_path_buf() })
+    Ok(Checked { config, patterns, ring_size, daemons, canaries, sinks, path: path.to_path_buf() })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.

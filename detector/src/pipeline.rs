@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
+use crate::alert::incident::{Incidents, Story};
 use crate::alert::{Alert, Coverage, Level, intent};
 use crate::analysis::{Analyses, Around, Measured, Observation, Signal};
 use crate::canary::{Decoy, Strings};
@@ -17,6 +18,7 @@ use crate::event::{
 };
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
+use crate::redact;
 use crate::rules::{Finding, RuleSet, Subject, What};
 use crate::task::{Ledger, TaskChange, ToolCall};
 use crate::telemetry::Watched;
@@ -124,6 +126,7 @@ pub struct Pipeline {
     canaries: Arc<Strings>,
     rules: RuleSet,
     groups: Groups,
+    incidents: Incidents,
     held: Held,
     now: Nanos,
     alerts: u64,
@@ -155,6 +158,7 @@ impl Pipeline {
             marked: Vec::new(),
             rules,
             groups: Groups::new(group::Limits::default()),
+            incidents: Incidents::default(),
             held: Held::default(),
             now: Nanos(0),
             alerts: 0,
@@ -469,8 +473,11 @@ impl Pipeline {
             }
             self.alerts += 1;
             let coverage = Coverage { events_lost: self.agents.lost(agent), gaps: self.gaps.clone() };
-            let context = build::Context { host: &self.settings.host, coverage, sequence: self.alerts };
-            let alert = build::alert(&finding, &subject, context);
+            let incident = self.incidents.place(Story { agent, root: key.root }, self.now);
+            let context =
+                build::Context { host: &self.settings.host, coverage, sequence: self.alerts, incident };
+            let mut alert = build::alert(&finding, &subject, context);
+            redact::alert(&mut alert);
             self.groups.open(key, time, self.now, &alert, &mut out.alerts);
             out.alerts.push(alert);
         }

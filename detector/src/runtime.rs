@@ -21,7 +21,6 @@ use crate::rules::RuleSet;
 use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
-pub mod deliver;
 mod suspicion;
 
 use suspicion::Suspicion;

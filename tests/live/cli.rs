@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use detector_tests::detector::STORE;
 use detector_tests::trigger::program;
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ const NOBODY: u32 = 65534;
 /// `detector` with words, not yet started.
 pub(crate) fn detector<W: AsRef<OsStr>>(words: &[W]) -> Command {
     let mut command = Command::new(program("detector").unwrap());
-    command.args(words).stdin(Stdio::null());
+    command.args(words).stdin(Stdio::null()).env(STORE, ":memory:");
     command
 }
 
@@ -36,7 +37,7 @@ fn as_nobody(place: &Path, words: &[&str]) -> Command {
         fs::set_permissions(readable, fs::Permissions::from_mode(0o755)).unwrap();
     }
     let mut command = Command::new(copy);
-    command.args(words).stdin(Stdio::null()).current_dir("/").uid(NOBODY).gid(NOBODY);
+    command.args(words).stdin(Stdio::null()).env(STORE, ":memory:").current_dir("/").uid(NOBODY).gid(NOBODY);
     command
 }
 

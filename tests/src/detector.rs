@@ -16,10 +16,15 @@ use serde_json::Value;
 use crate::trigger::program;
 use crate::wait::{LIMIT, wait_for};
 
+/// The variable that names the store.
+pub const STORE: &str = "DETECTOR_STORE";
+
 /// A running `detector`; dropped, it is told to end, and killed when it does not.
 #[derive(Debug)]
 pub struct Detector {
     child: Child,
+    store: PathBuf,
+    _place: tempfile::TempDir,
     log: Arc<Mutex<String>>,
 }
 
@@ -45,8 +50,13 @@ impl Detector {
         Self::start(record)
     }
 
-    /// Starts any command line of the detector; its standard error is kept as the log.
+    /// Starts any command line of the detector; its standard error is kept as the log. Its store is its own, unless
+    /// the command's environment names one.
     pub fn start(mut command: Command) -> Result<Self> {
+        let place = tempfile::tempdir()?;
+        let named = command.get_envs().find(|(name, _)| *name == STORE).and_then(|(_, value)| value);
+        let store = named.map_or_else(|| place.path().join("state.db"), PathBuf::from);
+        command.env(STORE, &store);
         let mut child = command
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
@@ -63,7 +73,12 @@ impl Detector {
                 line.clear();
             }
         });
-        Ok(Self { child, log })
+        Ok(Self { child, log, store, _place: place })
+    }
+
+    /// Its store.
+    pub fn store(&self) -> &Path {
+        &self.store
     }
 
     /// Its process id.

@@ -111,6 +111,7 @@ pub(crate) fn wrap<W: AsRef<OsStr>>(
 ) -> Result<Command> {
     let mut wrap = Command::new(place::release("detector")?);
     wrap.args(["wrap", "--name", name, "--alerts"]).arg(alerts);
+    wrap.env("DETECTOR_STORE", alerts.with_extension("db"));
     if let Some(file) = config {
         wrap.arg("--config").arg(file);
     }

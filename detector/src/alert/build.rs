@@ -30,11 +30,13 @@ pub struct Context<'a> {
     pub coverage: Coverage,
     /// Number of this alert since the start: it makes ids differ.
     pub sequence: u64,
+    /// The incident that it belongs to.
+    pub incident: String,
 }
 
 /// The alert for a finding about a subject.
 pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> Alert {
-    let Context { host, coverage, sequence } = context;
+    let Context { host, coverage, sequence, incident } = context;
     let About { time, received, process } = About::of(subject);
     let mut evidence = evidence(finding, subject);
     let Intent { level, task, tool_call, lacks } = Intent::of(finding, subject);
@@ -45,6 +47,7 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
     Alert {
         schema: SCHEMA.to_owned(),
         id: id(&rule.id, process, time, sequence),
+        incident,
         time: time.rfc3339(),
         host: host.to_owned(),
         level,
@@ -64,12 +67,14 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
         }),
         process: (process.pid != 0).then(|| process_ref(process, subject)),
         evidence: vec![evidence],
+        counter_evidence: Vec::new(),
         task,
         tool_call,
         response: Vec::new(),
         coverage,
         count: 1,
         latency_us: received.since(time) / 1_000,
+        subject: None,
     }
 }
 

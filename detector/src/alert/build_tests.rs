@@ -36,7 +36,8 @@ fn judge(exec: Exec) -> Alert {
     };
     let mut findings = Vec::new();
     sample::rules().judge(&subject, &mut findings);
-    let context = Context { host: "node-1", coverage: Coverage::default(), sequence: 1 };
+    let context =
+        Context { host: "node-1", coverage: Coverage::default(), sequence: 1, incident: String::new() };
     alert(findings.first().expect("the miner rule matches"), &subject, context)
 }
 

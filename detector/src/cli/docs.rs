@@ -11,7 +11,14 @@ use clap_complete::Shell;
 use crate::rules::{RuleSet, fields as rule_fields};
 
 /// The configuration reference is made from the doc comments of the types that are parsed.
-const CONFIG_SOURCE: &str = concat!(include_str!("../config.rs"), include_str!("../config/tasks.rs"));
+const CONFIG_SOURCE: &str = concat!(
+    include_str!("../config.rs"),
+    include_str!("../config/sinks.rs"),
+    include_str!("../config/store.rs"),
+    include_str!("../config/tasks.rs"),
+    include_str!("../sinks/stdout.rs"),
+    include_str!("../sinks/file.rs"),
+);
 
 pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
     let mut command = without_help(command);
@@ -89,6 +96,8 @@ fn config() -> String {
         ("AgentConfig", "`[[agent]]`"),
         ("CanaryConfig", "`[[canary]]`"),
         ("RulesConfig", "`[rules]`"),
+        ("StoreConfig", "`[store]`"),
+        ("RoutingConfig", "`[sinks.NAME]`, for every kind of sink"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),
         ("KernelConfig", "`[kernel]`"),

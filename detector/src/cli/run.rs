@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::setup;
 use crate::config::Checked;
+use crate::delivery::{self, Target};
 use crate::intake::{Intake, Places};
-use crate::runtime::deliver::{self, Sink, Target};
 use crate::runtime::{Command, Remote};
 
 /// Where the configuration is looked for.
@@ -31,10 +32,11 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checked = setup::config(Some(&args.config))?;
     let rules = setup::rules(&checked.config)?;
-    let mut targets = setup::targets(&checked.config)?;
+    let mut targets = setup::targets(&checked)?;
     if targets.is_empty() {
-        targets.push(Target { sink: Sink::Stdout, min_level: crate::alert::Level::Informational });
+        targets.push(Target::stdout());
     }
+    let store = setup::store(&checked.config)?;
     if checked.patterns.is_empty() {
         tracing::warn!("the configuration names no [[agent]], so nothing is watched");
     }
@@ -42,7 +44,8 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         // Before anything is watched: a stop in the middle of the start is one that drains, too.
         let signals = Signals::listen()?;
         let count = rules.rules().len();
-        let (outlet, delivery) = deliver::spawn(targets);
+        let (outlet, delivery) =
+            delivery::start(store, targets).context("starting the threads that deliver failed")?;
         let core = setup::judging(rules, outlet, args.record.as_ref())?;
         let (mut engine, remote) = setup::engine(&checked, checked.patterns.clone(), core)?;
         engine.watch_existing()?;
@@ -55,7 +58,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         drop(intake);
         remote.send(Command::Stop);
         tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
-        let delivered = delivery.await?;
+        let delivered = tokio::task::spawn_blocking(|| delivery.finish()).await?;
         tracing::info!(alerts = delivered.total(), "stopped");
         Ok(ExitCode::SUCCESS)
     })

@@ -1,20 +1,21 @@
 //! What `run`, `wrap` and `record` do alike: rules, sensor, engine, and the thread that runs it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 
 use crate::agent::{Agents, Pattern};
-use crate::config::{Checked, Config, Mode, TierConfig};
+use crate::config::{Checked, Config, Mode, SinkConfig, TierConfig};
 use crate::content::Contents;
+use crate::delivery::{Outlet, Target};
 use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
 use crate::rules::{Builtin, RuleSet};
-use crate::runtime::deliver::{Outlet, Sink, Target};
 use crate::runtime::{Core, Engine, Remote};
-use crate::sinks::file::AlertFile;
+use crate::store::{self, Store};
 use crate::telemetry;
 
 /// The configuration of a file, or the default where none is named.
@@ -35,18 +36,29 @@ pub(super) fn rules(config: &Config) -> anyhow::Result<RuleSet> {
     Ok(rules)
 }
 
-/// The sinks that a configuration names.
-pub(super) fn targets(config: &Config) -> anyhow::Result<Vec<Target>> {
-    let least = crate::alert::Level::Informational;
-    let mut targets = Vec::new();
-    if let Some(stdout) = &config.sinks.stdout {
-        targets.push(Target { sink: Sink::Stdout, min_level: stdout.min_level.unwrap_or(least) });
-    }
-    if let Some(file) = &config.sinks.file {
-        let sink = Sink::File(AlertFile::open(&file.path)?);
-        targets.push(Target { sink, min_level: file.min_level.unwrap_or(least) });
-    }
-    Ok(targets)
+/// The sinks that a configuration names, open.
+pub(super) fn targets(checked: &Checked) -> anyhow::Result<Vec<Target>> {
+    let open = |sink: &SinkConfig| {
+        let SinkConfig { name, routing, kind } = sink;
+        Ok(Target {
+            name: name.clone(),
+            routing: routing.clone(),
+            grain: kind.grain(),
+            sink: kind.open(name)?,
+        })
+    };
+    checked.sinks.iter().map(open).collect()
+}
+
+/// Where the store of a configuration is.
+pub(super) fn store_path(config: &Config) -> PathBuf {
+    let named = std::env::var_os("DETECTOR_STORE").map(PathBuf::from);
+    named.or_else(|| config.store.path.clone()).unwrap_or_else(|| PathBuf::from(store::DEFAULT))
+}
+
+/// The store that a configuration names.
+pub(super) fn store(config: &Config) -> anyhow::Result<Arc<Store>> {
+    Ok(Arc::new(Store::open(&store_path(config))?))
 }
 
 /// A recorder for this host.

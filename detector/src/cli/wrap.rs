@@ -18,10 +18,10 @@ use super::setup;
 use crate::agent::Pattern;
 use crate::alert::Level;
 use crate::alert::escape::clip;
+use crate::delivery::{self, Delivered, Target};
 use crate::event::{AgentId, CgroupId, text};
 use crate::intake::{Intake, Places};
 use crate::kernel::cgroup::Cgroups;
-use crate::runtime::deliver::{self, Delivered, Sink, Target};
 use crate::runtime::{Command, Core, Engine};
 use crate::sinks::file::AlertFile;
 use crate::sinks::human::Colour;
@@ -72,22 +72,25 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let checked = setup::config(args.config.as_deref())?;
     let rules = setup::rules(&checked.config)?;
-    let mut targets = setup::targets(&checked.config)?;
+    let mut targets = setup::targets(&checked)?;
     if let Some(path) = &args.alerts {
-        let sink = if path == Path::new("-") { Sink::Stdout } else { Sink::File(AlertFile::open(path)?) };
-        targets.push(Target { sink, min_level: Level::Informational });
+        let target =
+            if path == Path::new("-") { Target::stdout() } else { Target::file(AlertFile::open(path)?) };
+        targets.push(target);
     }
     if !args.quiet {
-        targets.push(Target { sink: Sink::Human(Colour::of(&std::io::stderr())), min_level: args.show });
+        targets.push(Target::human(Colour::of(&std::io::stderr()), args.show));
     }
+    let store = setup::store(&checked.config)?;
     let name = agent_name(args.name.as_deref(), &args.command);
     setup::runtime()?.block_on(async {
-        let (outlet, delivery) = deliver::spawn(targets);
+        let (outlet, delivery) =
+            delivery::start(store, targets).context("starting the threads that deliver failed")?;
         let core = setup::judging(rules, outlet, args.record.as_ref())?;
         let engine = setup::engine(&checked, Vec::new(), core)?;
         let places = Places::named(&checked.config.tasks);
         let status = session(&name, &args.command, engine, places).await?;
-        let delivered = delivery.await?;
+        let delivered = tokio::task::spawn_blocking(|| delivery.finish()).await?;
         if !args.quiet {
             summarise(&name, &delivered, args.show);
         }

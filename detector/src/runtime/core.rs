@@ -8,7 +8,7 @@ use crate::rules::RuleSet;
 use crate::telemetry::Watched;
 
 use super::Clock;
-use super::deliver::Outlet;
+use crate::delivery::Outlet;
 
 /// Takes inputs to where they belong.
 pub struct Core {

@@ -5,9 +5,44 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use super::SinkError;
-use super::stdout::line;
+use serde::{Deserialize, Serialize};
+
+use super::stdout::{line, message_line};
+use super::{Failure, Grain, Kind, Message, Problem, Receipt, Sink, SinkError};
 use crate::alert::Alert;
+
+/// JSON lines in a file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileConfig {
+    /// The file; made with mode 0600, opened again after a rotation.
+    pub path: PathBuf,
+}
+
+impl Kind for FileConfig {
+    const NAME: &'static str = "file";
+    const GRAIN: Grain = Grain::Alert;
+    const RATE: Option<u32> = None;
+
+    fn check(&self) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn open(&self, _name: &str) -> Result<Box<dyn Sink>, SinkError> {
+        Ok(Box::new(AlertFile::open(&self.path)?))
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        vec![self.path.clone()]
+    }
+}
+
+impl Sink for AlertFile {
+    fn deliver(&mut self, message: &Message<'_>) -> Result<Receipt, Failure> {
+        self.write_line(&message_line(message)?)?;
+        Ok(Receipt::default())
+    }
+}
 
 /// An alert file, opened again when it was moved away (logrotate) or a write failed.
 #[derive(Debug)]
@@ -28,12 +63,15 @@ impl AlertFile {
 
     /// Appends one alert in one write.
     pub fn write(&mut self, alert: &Alert) -> Result<(), SinkError> {
-        let line = line(alert)?;
-        if self.is_in_place() && self.append(&line).is_ok() {
+        self.write_line(&line(alert)?)
+    }
+
+    fn write_line(&mut self, line: &str) -> Result<(), SinkError> {
+        if self.is_in_place() && self.append(line).is_ok() {
             return Ok(());
         }
         self.file = open(&self.path).map_err(|source| SinkError::Open { path: self.path.clone(), source })?;
-        self.append(&line).map_err(|source| SinkError::Write { path: self.path.clone(), source })
+        self.append(line).map_err(|source| SinkError::Write { path: self.path.clone(), source })
     }
 
     /// A write that stopped halfway (disk full) is taken back, so that no line is ever broken.

@@ -1,8 +1,9 @@
 //! Alerts for people on a terminal: a card of a few lines.
 
 use std::fmt::Write as _;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 
+use super::{Body, Failure, Message, Receipt, Sink, SinkError};
 use crate::alert::escape::{clip, escape};
 use crate::alert::{Alert, Level, TaskRef, ToolCall, changed};
 
@@ -39,6 +40,21 @@ impl Colour {
     }
 }
 
+/// Standard error, as a sink.
+#[derive(Debug)]
+pub struct Terminal(pub Colour);
+
+impl Sink for Terminal {
+    fn deliver(&mut self, message: &Message<'_>) -> Result<Receipt, Failure> {
+        let text = match message.body {
+            Body::Alert(alert) => card(alert, self.0),
+            Body::Card(card) => format!("{}: {}\n", escape(&card.title), escape(&card.sentence)),
+        };
+        std::io::stderr().lock().write_all(text.as_bytes()).map_err(SinkError::Stream)?;
+        Ok(Receipt::default())
+    }
+}
+
 /// Most characters of a line.
 const MOST: usize = 240;
 
@@ -65,6 +81,9 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
         coverage,
         count,
         latency_us,
+        incident: _,
+        counter_evidence,
+        subject: _,
     } = alert;
     let mut out = String::new();
     let badge = colour.badge(*level);
@@ -97,6 +116,9 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
         for (sign, line) in changed::lines(fact) {
             row("", &format!("{sign}{}", clip(line, MOST)));
         }
+    }
+    for fact in counter_evidence {
+        row("against", &clip(fact, 4 * MOST));
     }
     if let Some(task) = task {
         row("task", &task_line(task));
@@ -227,6 +249,9 @@ pub(super) mod tests {
                 text: "pid 7 executed /tmp/xmrig".to_owned(),
                 fields: indexmap::IndexMap::new(),
             }],
+            incident: "01HF7YAT00QW5V9ZK8TD4M2C3R".to_owned(),
+            counter_evidence: Vec::new(),
+            subject: None,
             task: None,
             tool_call: None,
             response: Vec::new(),

@@ -139,6 +139,7 @@ impl Stage {
         fs::write(&config, text)?;
         let mut command = Command::new(place::release("detector")?);
         command.args(["run", "--config"]).arg(&config).stdout(std::process::Stdio::null());
+        command.env("DETECTOR_STORE", self.file(&format!("{name}.db")));
         self.start(name, &mut command, |running| running.last_words().contains("watching"))
     }
 }

@@ -1,0 +1,125 @@
+//! What a chat window shows: an incident, a digest or a notice, without any channel's markup.
+//!
+//! Every text of a card is for people: deceptive characters are visible ([`super::escape`]) and secrets are gone. Each
+//! channel escapes its own markup and cuts to its own limits.
+
+use serde::{Deserialize, Serialize};
+
+use super::incident::Incident;
+use super::{Alert, Level};
+
+/// The value of [`Card::schema`].
+pub const SCHEMA: &str = "detector.card/1";
+
+/// What a card is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum About {
+    /// An incident.
+    Incident,
+    /// What agents did in a span of time.
+    Digest,
+    /// Something about the detector itself: alerts that had to go, messages that were held back.
+    Notice,
+    /// A message that only shows that messages arrive.
+    Test,
+}
+
+/// A message for people.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Card {
+    /// `detector.card/1`.
+    pub schema: String,
+    /// What it is about.
+    pub about: About,
+    /// ULID of the incident, or of this message.
+    pub id: String,
+    /// How often the incident has changed; 1 for everything else.
+    pub revision: u64,
+    /// Severity.
+    pub level: Level,
+    /// Host name.
+    pub host: String,
+    /// RFC 3339: when it began.
+    pub time: String,
+    /// RFC 3339: what it says was so then.
+    pub updated: String,
+    /// A few words: "Known miner executed".
+    pub title: String,
+    /// One sentence of what happened.
+    pub sentence: String,
+    /// The agent's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// Ids of the rules behind it, the gravest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<String>,
+    /// Tags of those rules.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// Findings behind it, repeats counted.
+    pub findings: u64,
+    /// What is new since the message that went before to the same place, one sentence each; empty in the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub news: Vec<String>,
+    /// What it says, in the order of reading.
+    pub sections: Vec<Section>,
+    /// Commands ready to paste.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub commands: Vec<Command>,
+}
+
+/// A part of a card under a name: "Evidence", "Process".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Section {
+    /// Its name.
+    pub name: String,
+    /// Its lines.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a section.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Line {
+    /// What stands before it: a time, a pid; empty where nothing does.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// The text.
+    pub text: String,
+    /// It is a command, a path or code: shown as such.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub code: bool,
+}
+
+/// A command ready to paste.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Command {
+    /// What it does: "look closer".
+    pub what: String,
+    /// The command line.
+    pub line: String,
+}
+
+/// The card of an incident. `news` are its alerts that the message before did not have; empty in the first.
+pub fn incident(incident: &Incident, news: &[Alert]) -> Card {
+    let gravest = incident.alerts.iter().max_by_key(|alert| alert.level);
+    Card {
+        schema: SCHEMA.to_owned(),
+        about: About::Incident,
+        id: incident.id.clone(),
+        revision: incident.revision,
+        level: incident.level,
+        host: incident.host.clone(),
+        time: incident.began.clone(),
+        updated: incident.last.clone(),
+        title: gravest.map(|alert| alert.title.clone()).unwrap_or_default(),
+        sentence: gravest.map(|alert| alert.summary.clone()).unwrap_or_default(),
+        agent: incident.agent.as_ref().map(|agent| agent.name.clone()),
+        rules: gravest.map(|alert| alert.rule.id.clone()).into_iter().collect(),
+        tags: gravest.map(|alert| alert.rule.tags.clone()).unwrap_or_default(),
+        findings: incident.findings,
+        news: news.iter().map(|alert| alert.summary.clone()).collect(),
+        sections: Vec::new(),
+        commands: Vec::new(),
+    }
+}
