@@ -13,6 +13,7 @@ use crate::canary::state::{self, State};
 use crate::canary::{Canary, Kind};
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
+use crate::sinks::http::{Http, HttpConfig};
 
 pub mod sinks;
 mod store;
@@ -50,6 +51,8 @@ pub struct Config {
     pub tasks: TasksConfig,
     /// Where alerts are kept.
     pub store: StoreConfig,
+    /// How sinks that speak HTTP reach the network.
+    pub http: HttpConfig,
 }
 
 /// Whether anything may be touched.
@@ -215,6 +218,8 @@ pub struct Checked {
     pub daemons: Vec<String>,
     /// Where alerts go; standard output where nothing is named.
     pub sinks: Vec<SinkConfig>,
+    /// The client of those that speak HTTP.
+    pub http: Http,
     /// Where it was read from; need not be a file.
     pub path: PathBuf,
 }
@@ -333,6 +338,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
         None => Vec::new(),
     };
     let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(wrong)?;
+    let http = Http::new(&config.http).map_err(|(at, message)| invalid(at, message))?;
     let mut patterns = Vec::new();
     for agent in &config.agents {
         let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {
@@ -372,7 +378,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
         daemons.push(entry.get_ref().clone());
     }
     let canaries = canaries(&config, invalid)?;
-    Ok(Checked { config, patterns, ring_size, daemons, canaries, sinks, path: path.to_path_buf() })
+    Ok(Checked { config, patterns, ring_size, daemons, canaries, sinks, http, path: path.to_path_buf() })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.

@@ -12,8 +12,10 @@ use thiserror::Error;
 
 use crate::alert::Alert;
 use crate::alert::card::Card;
+use crate::sinks::http::Http;
 
 pub mod file;
+pub mod http;
 pub mod human;
 pub mod secret;
 pub mod stdout;
@@ -112,12 +114,12 @@ pub trait Kind: fmt::Debug + Send + Sync + DeserializeOwned + Serialize + 'stati
     /// The key that is wrong, why, and the remedy.
     fn check(&self) -> Result<(), Problem>;
 
-    /// Opens the sink. `name` is what the operator calls it.
+    /// Opens the sink. `name` is what the operator calls it, `http` the client of all sinks.
     ///
     /// # Errors
     /// It cannot work as it is: a file that cannot be opened, a secret that is gone. A receiver that does not
     /// answer is no error here.
-    fn open(&self, name: &str) -> Result<Box<dyn Sink>, SinkError>;
+    fn open(&self, name: &str, http: &Http) -> Result<Box<dyn Sink>, SinkError>;
 
     /// Files that it writes and goes by: whoever changes them blinds the detector.
     fn files(&self) -> Vec<PathBuf> {
@@ -142,7 +144,7 @@ pub trait AnyKind: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// As there.
-    fn open(&self, name: &str) -> Result<Box<dyn Sink>, SinkError>;
+    fn open(&self, name: &str, http: &Http) -> Result<Box<dyn Sink>, SinkError>;
     /// See [`Kind::files`].
     fn files(&self) -> Vec<PathBuf>;
     /// Its keys and values, secrets hidden.
@@ -166,8 +168,8 @@ impl<K: Kind> AnyKind for K {
         Kind::check(self)
     }
 
-    fn open(&self, name: &str) -> Result<Box<dyn Sink>, SinkError> {
-        Kind::open(self, name)
+    fn open(&self, name: &str, http: &Http) -> Result<Box<dyn Sink>, SinkError> {
+        Kind::open(self, name, http)
     }
 
     fn files(&self) -> Vec<PathBuf> {

@@ -18,6 +18,7 @@ const CONFIG_SOURCE: &str = concat!(
     include_str!("../config/tasks.rs"),
     include_str!("../sinks/stdout.rs"),
     include_str!("../sinks/file.rs"),
+    include_str!("../sinks/http.rs"),
 );
 
 pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
@@ -97,6 +98,7 @@ fn config() -> String {
         ("CanaryConfig", "`[[canary]]`"),
         ("RulesConfig", "`[rules]`"),
         ("StoreConfig", "`[store]`"),
+        ("HttpConfig", "`[http]`"),
         ("RoutingConfig", "`[sinks.NAME]`, for every kind of sink"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),

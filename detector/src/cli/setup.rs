@@ -44,7 +44,7 @@ pub(super) fn targets(checked: &Checked) -> anyhow::Result<Vec<Target>> {
             name: name.clone(),
             routing: routing.clone(),
             grain: kind.grain(),
-            sink: kind.open(name)?,
+            sink: kind.open(name, &checked.http)?,
         })
     };
     checked.sinks.iter().map(open).collect()

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::http::Http;
 use super::stdout::{line, message_line};
 use super::{Failure, Grain, Kind, Message, Problem, Receipt, Sink, SinkError};
 use crate::alert::Alert;
@@ -28,7 +29,7 @@ impl Kind for FileConfig {
         Ok(())
     }
 
-    fn open(&self, _name: &str) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, _name: &str, _http: &Http) -> Result<Box<dyn Sink>, SinkError> {
         Ok(Box::new(AlertFile::open(&self.path)?))
     }
 

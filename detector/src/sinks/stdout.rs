@@ -4,6 +4,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::http::Http;
 use super::{Body, Failure, Grain, Kind, Message, Problem, Receipt, Sink, SinkError};
 use crate::alert::Alert;
 use crate::alert::escape::json_line;
@@ -22,7 +23,7 @@ impl Kind for StdoutConfig {
         Ok(())
     }
 
-    fn open(&self, _name: &str) -> Result<Box<dyn Sink>, SinkError> {
+    fn open(&self, _name: &str, _http: &Http) -> Result<Box<dyn Sink>, SinkError> {
         Ok(Box::new(Stdout))
     }
 }
