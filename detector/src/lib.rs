@@ -15,6 +15,7 @@ pub mod config;
 pub mod content;
 pub mod delivery;
 pub mod event;
+pub mod explain;
 pub mod intake;
 pub mod kernel;
 pub mod network;

@@ -10,6 +10,7 @@ use rusqlite::Connection;
 use thiserror::Error;
 
 pub mod alerts;
+pub mod find;
 pub mod mute;
 pub mod outbox;
 
