@@ -23,6 +23,7 @@ pub mod pipeline;
 pub mod process;
 pub mod recording;
 pub mod redact;
+pub mod report;
 pub mod rules;
 pub mod runtime;
 pub mod sinks;
