@@ -90,6 +90,8 @@ const NEEDS: &[Need] = &[
         "python3-numpy",
         "products of matrices and training, which are no mining",
     ),
+    need(Purpose::Live, Sign::Program("chromium"), "chromium", "opens the HTML report of an incident"),
+    need(Purpose::Live, Sign::Package, "fonts-dejavu-core", "letters for Chromium's pictures"),
     need(Purpose::Live, Sign::Package, "libopenblas0-pthread", "products of matrices on all processors"),
     need(Purpose::Vm, Sign::Program("qemu-system-x86_64"), "qemu-system-x86", "the virtual machines"),
     need(Purpose::Vm, Sign::File("/usr/share/seabios/bios-256k.bin"), "seabios", "their firmware"),
