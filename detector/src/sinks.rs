@@ -19,6 +19,7 @@ pub mod http;
 pub mod human;
 pub mod secret;
 pub mod stdout;
+pub mod webhook;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +224,7 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    webhook::WebhookConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.

@@ -18,6 +18,7 @@ const CONFIG_SOURCE: &str = concat!(
     include_str!("../config/tasks.rs"),
     include_str!("../sinks/stdout.rs"),
     include_str!("../sinks/file.rs"),
+    include_str!("../sinks/webhook.rs"),
     include_str!("../sinks/http.rs"),
 );
 
@@ -102,6 +103,7 @@ fn config() -> String {
         ("RoutingConfig", "`[sinks.NAME]`, for every kind of sink"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),
+        ("WebhookConfig", "`[sinks.webhook]`"),
         ("KernelConfig", "`[kernel]`"),
         ("DaemonsConfig", "`[daemons]`"),
         ("TasksConfig", "`[tasks]`"),

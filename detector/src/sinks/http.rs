@@ -11,7 +11,8 @@ use toml::Spanned;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, http};
 
-use super::Failure;
+use super::secret::Secret;
+use super::{Failure, Problem};
 
 /// Most bytes of an answer that are read.
 const ANSWER_MOST: u64 = 64 << 10;
@@ -173,6 +174,26 @@ impl Http {
             _ => Failure::Refused { reason },
         })
     }
+}
+
+/// The address that a secret holds.
+///
+/// # Errors
+/// It cannot be read or is no address of HTTP; the address is not named.
+pub fn address(key: &'static str, secret: &Secret) -> Result<String, Problem> {
+    let text = secret.check(key)?;
+    let wrong = |what: &str| Problem::new(key, format!("{what}; write the whole address: \"https://…\""));
+    let url = url::Url::parse(&text).map_err(|error| wrong(&format!("is no URL: {error}")))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(wrong("is no address of HTTP"));
+    }
+    if text.chars().any(|character| character.is_whitespace() || character.is_control()) {
+        return Err(wrong("has a blank or a line break in it"));
+    }
+    if !url.host_str().is_some_and(|host| !host.is_empty()) {
+        return Err(wrong("names no host"));
+    }
+    Ok(url.into())
 }
 
 /// What a server said, in one short line.
