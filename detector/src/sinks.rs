@@ -14,11 +14,16 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod command;
+pub mod email;
 pub mod file;
+mod gist;
 pub mod http;
 pub mod human;
+pub mod journald;
 pub mod secret;
 pub mod stdout;
+pub mod syslog;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +228,10 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    command::CommandConfig,
+    email::EmailConfig,
+    journald::JournaldConfig,
+    syslog::SyslogConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.

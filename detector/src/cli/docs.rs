@@ -19,6 +19,10 @@ const CONFIG_SOURCE: &str = concat!(
     include_str!("../sinks/stdout.rs"),
     include_str!("../sinks/file.rs"),
     include_str!("../sinks/http.rs"),
+    include_str!("../sinks/command.rs"),
+    include_str!("../sinks/email.rs"),
+    include_str!("../sinks/journald.rs"),
+    include_str!("../sinks/syslog.rs"),
 );
 
 pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
@@ -102,6 +106,10 @@ fn config() -> String {
         ("RoutingConfig", "`[sinks.NAME]`, for every kind of sink"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),
+        ("CommandConfig", "`[sinks.command]`"),
+        ("EmailConfig", "`[sinks.email]`"),
+        ("JournaldConfig", "`[sinks.journald]`"),
+        ("SyslogConfig", "`[sinks.syslog]`"),
         ("KernelConfig", "`[kernel]`"),
         ("DaemonsConfig", "`[daemons]`"),
         ("TasksConfig", "`[tasks]`"),
