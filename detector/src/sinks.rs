@@ -14,12 +14,17 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod command;
+pub mod email;
 pub mod file;
+mod gist;
 pub mod http;
 pub mod human;
+pub mod journald;
 pub mod secret;
 pub mod stdout;
 pub mod webhook;
+pub mod syslog;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -225,6 +230,10 @@ kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
     webhook::WebhookConfig,
+    command::CommandConfig,
+    email::EmailConfig,
+    journald::JournaldConfig,
+    syslog::SyslogConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.

@@ -20,6 +20,10 @@ const CONFIG_SOURCE: &str = concat!(
     include_str!("../sinks/file.rs"),
     include_str!("../sinks/webhook.rs"),
     include_str!("../sinks/http.rs"),
+    include_str!("../sinks/command.rs"),
+    include_str!("../sinks/email.rs"),
+    include_str!("../sinks/journald.rs"),
+    include_str!("../sinks/syslog.rs"),
 );
 
 pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
@@ -104,6 +108,10 @@ fn config() -> String {
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),
         ("WebhookConfig", "`[sinks.webhook]`"),
+        ("CommandConfig", "`[sinks.command]`"),
+        ("EmailConfig", "`[sinks.email]`"),
+        ("JournaldConfig", "`[sinks.journald]`"),
+        ("SyslogConfig", "`[sinks.syslog]`"),
         ("KernelConfig", "`[kernel]`"),
         ("DaemonsConfig", "`[daemons]`"),
         ("TasksConfig", "`[tasks]`"),
