@@ -14,11 +14,19 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod alertmanager;
 pub mod file;
+pub mod googlechat;
 pub mod http;
 pub mod human;
+pub mod matrix;
+pub mod opsgenie;
+pub mod otlp;
+mod outline;
+pub mod pagerduty;
 pub mod secret;
 pub mod stdout;
+pub mod teams;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +231,13 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    alertmanager::AlertmanagerConfig,
+    googlechat::GooglechatConfig,
+    matrix::MatrixConfig,
+    opsgenie::OpsgenieConfig,
+    otlp::OtlpConfig,
+    pagerduty::PagerdutyConfig,
+    teams::TeamsConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.

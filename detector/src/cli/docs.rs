@@ -19,6 +19,13 @@ const CONFIG_SOURCE: &str = concat!(
     include_str!("../sinks/stdout.rs"),
     include_str!("../sinks/file.rs"),
     include_str!("../sinks/http.rs"),
+    include_str!("../sinks/alertmanager.rs"),
+    include_str!("../sinks/googlechat.rs"),
+    include_str!("../sinks/matrix.rs"),
+    include_str!("../sinks/opsgenie.rs"),
+    include_str!("../sinks/otlp.rs"),
+    include_str!("../sinks/pagerduty.rs"),
+    include_str!("../sinks/teams.rs"),
 );
 
 pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
@@ -102,6 +109,13 @@ fn config() -> String {
         ("RoutingConfig", "`[sinks.NAME]`, for every kind of sink"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),
+        ("AlertmanagerConfig", "`[sinks.alertmanager]`"),
+        ("GooglechatConfig", "`[sinks.googlechat]`"),
+        ("MatrixConfig", "`[sinks.matrix]`"),
+        ("OpsgenieConfig", "`[sinks.opsgenie]`"),
+        ("OtlpConfig", "`[sinks.otlp]`"),
+        ("PagerdutyConfig", "`[sinks.pagerduty]`"),
+        ("TeamsConfig", "`[sinks.teams]`"),
         ("KernelConfig", "`[kernel]`"),
         ("DaemonsConfig", "`[daemons]`"),
         ("TasksConfig", "`[tasks]`"),

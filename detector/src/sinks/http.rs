@@ -11,7 +11,7 @@ use toml::Spanned;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, http};
 
-use super::Failure;
+use super::{Failure, Problem};
 
 /// Most bytes of an answer that are read.
 const ANSWER_MOST: u64 = 64 << 10;
@@ -79,6 +79,15 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// What the answer to a request that was not taken says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// Why, and the remedy, in one short line without secrets; empty where nothing was said.
+    pub reason: String,
+    /// How long the service asks to be left alone, where it says so in the body.
+    pub after: Option<Duration>,
+}
+
 impl Answer {
     /// The body as JSON.
     ///
@@ -140,6 +149,19 @@ impl Http {
     /// [`Failure::Later`] for what may pass: no connection, a time-out, 408, 425, 429, 5xx; with the wait that
     /// `Retry-After` asks for. [`Failure::Refused`] for every other status. Reasons name neither URL nor headers.
     pub fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        self.send_explained(request, |_, body| Explained { reason: said(body), after: None })
+    }
+
+    /// As [`Http::send`], for a service that says in its own way what is wrong: `explain` is given the status and the
+    /// body of every answer that is no success.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_explained(
+        &self,
+        request: &Request<'_>,
+        explain: impl Fn(u16, &[u8]) -> Explained,
+    ) -> Result<Answer, Failure> {
         let Request { method, url, headers, body } = *request;
         let mut builder = http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -161,10 +183,11 @@ impl Http {
             return Ok(Answer { status: status.as_u16(), body: read.unwrap_or_default() });
         }
         let mut reason = format!("HTTP {status}");
-        let body = read.unwrap_or_default();
-        if !body.is_empty() {
-            reason.push_str(&format!(": {}", said(&body)));
+        let said = explain(status.as_u16(), &read.unwrap_or_default());
+        if !said.reason.is_empty() {
+            reason.push_str(&format!(": {}", said.reason));
         }
+        let after = after.or(said.after.map(|after| after.min(PATIENCE)));
         Err(match status.as_u16() {
             408 | 425 | 429 | 500..=599 => Failure::Later { reason, after },
             300..=399 => Failure::refused(format!(
@@ -173,6 +196,19 @@ impl Http {
             _ => Failure::Refused { reason },
         })
     }
+}
+
+/// Looks at a URL before anything is sent to it; says what is wrong without the URL, which may be secret.
+///
+/// # Errors
+/// It is no absolute `http://` or `https://` URL.
+pub fn check_url(key: &'static str, text: &str) -> Result<url::Url, Problem> {
+    let wrong = |what: &str| Problem::new(key, format!("{what}; write e.g. \"https://HOST/PATH\""));
+    let read = url::Url::parse(text).map_err(|error| wrong(&format!("no URL: {error}")))?;
+    if !matches!(read.scheme(), "http" | "https") || read.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("no http:// or https:// URL"));
+    }
+    Ok(read)
 }
 
 /// What a server said, in one short line.
