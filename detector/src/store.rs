@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub mod activity;
 pub mod alerts;
 pub mod mute;
 pub mod outbox;
@@ -20,7 +21,7 @@ pub const DEFAULT: &str = "/var/lib/detector/state.db";
 const BUSY: Duration = Duration::from_secs(10);
 
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] = &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA];
+const SCHEMA: &[&str] = &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, activity::SCHEMA];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;
