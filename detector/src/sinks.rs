@@ -27,6 +27,7 @@ pub mod pagerduty;
 pub mod secret;
 pub mod stdout;
 pub mod teams;
+pub mod webhook;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -238,6 +239,7 @@ kinds! {
     otlp::OtlpConfig,
     pagerduty::PagerdutyConfig,
     teams::TeamsConfig,
+    webhook::WebhookConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.

@@ -15,7 +15,8 @@ use detector_tests::skip;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::cards::{ID, card, grown, hostile, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::sample::{card, grown_card, huge_card};
 use crate::http::client;
 use crate::receiver::{Receiver, Reply};
 
@@ -59,12 +60,12 @@ fn an_incident_is_one_alert_that_stays_open() {
     assert_eq!(first.len(), 1);
     let labels = &first[0]["labels"];
     assert_eq!((&labels["alertname"], &labels["severity"]), (&"Known miner executed".into(), &"high".into()));
-    assert_eq!((&labels["agent"], &labels["host"], &labels["incident"]), (&"coder".into(), &"node-1".into(), &ID.into()));
+    assert_eq!((&labels["agent"], &labels["host"], &labels["incident"]), (&"coder".into(), &"gpu-7".into(), &ID.into()));
     assert_eq!(labels["rule"], "0b7c9c1e-0000-4000-8000-000000000001");
     assert_eq!(first[0]["startsAt"], "2026-03-02T10:20:30.123456789Z");
     let quiet = Duration::from_secs(15 * 60);
     assert!(lives_for(&first[0]) > 10 * quiet, "{}", first[0]["endsAt"]);
-    let (second, again) = posted(&grown(), Some(&told));
+    let (second, again) = posted(&grown_card(), Some(&told));
     assert_eq!((second.len(), &second[0]["labels"], &again), (1, labels, &told), "the same alert");
     assert!(lives_for(&second[0]) > 10 * quiet);
 }
@@ -72,7 +73,7 @@ fn an_incident_is_one_alert_that_stays_open() {
 #[test]
 fn an_incident_that_is_graver_is_another_alert_and_the_first_ends() {
     let (first, told) = posted(&card(), None);
-    let (both, _) = posted(&Card { level: Level::Critical, ..grown() }, Some(&told));
+    let (both, _) = posted(&Card { level: Level::Critical, ..grown_card() }, Some(&told));
     assert_eq!(both.len(), 2);
     assert_eq!(both[0]["labels"]["severity"], "critical");
     assert_eq!(both[1]["labels"], first[0]["labels"]);
@@ -81,7 +82,7 @@ fn an_incident_that_is_graver_is_another_alert_and_the_first_ends() {
 
 #[test]
 fn harm_stays_text() {
-    let (alerts, _) = posted(&hostile(), None);
+    let (alerts, _) = posted(&huge_card(), None);
     for text in alerts.iter().flat_map(texts) {
         assert!(!text.contains('<') && !text.contains("]("), "{text}");
     }
@@ -176,7 +177,7 @@ fn a_real_one_keeps_one_alert_an_incident() {
     assert_eq!(alerts["high"]["labels"]["incident"], ID);
     assert_eq!(alerts["high"]["status"]["state"], "active");
 
-    let newer = Card { sentence: "coder mines".to_owned(), ..grown() };
+    let newer = Card { sentence: "coder mines".to_owned(), ..grown_card() };
     let second = tell(&mut *sink, &newer, first.reference.as_deref()).unwrap();
     let is_newer = |alerts: &[Value]| alerts.iter().any(|alert| alert["annotations"]["summary"] == "coder mines");
     let alerts = running.alerts(is_newer);
@@ -188,6 +189,6 @@ fn a_real_one_keeps_one_alert_an_incident() {
     let alerts = running.alerts(|alerts| alerts.len() == 1 && alerts[0]["labels"]["severity"] == "critical");
     assert_eq!(alerts["critical"]["labels"]["incident"], ID);
 
-    tell(&mut *sink, &Card { id: "01HF7YAT00QW5V9ZK8TD4M2C4Z".to_owned(), ..hostile() }, None).unwrap();
+    tell(&mut *sink, &Card { id: "01HF7YAT00QW5V9ZK8TD4M2C4Z".to_owned(), ..huge_card() }, None).unwrap();
     running.alerts(|alerts| alerts.len() == 2);
 }

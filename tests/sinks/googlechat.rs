@@ -5,7 +5,8 @@ use detector::sinks::googlechat::GooglechatConfig;
 use detector::sinks::{Body, Sink};
 use serde_json::Value;
 
-use crate::cards::{ID, card, grown, hostile, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
 
 const NAME: &str = "spaces/AAAA/messages/BBBB.CCCC";
@@ -59,17 +60,17 @@ fn posted(card: &Card, reference: Option<&str>) -> Value {
 fn an_incident_is_a_thread() {
     let first = posted(&card(), None);
     let shown = &first["cardsV2"][0]["card"];
-    assert_eq!(shown["header"]["title"], "HIGH Known miner executed");
-    assert_eq!(shown["sections"][0]["widgets"][0]["textParagraph"]["text"], "coder downloaded xmrig and ran it");
-    let second = posted(&grown(), Some(NAME));
+    assert_eq!(shown["header"]["title"], "CRITICAL Known miner executed");
+    assert_eq!(shown["sections"][0]["widgets"][0]["textParagraph"]["text"], "Agent training executed /tmp/xmrig, a known miner.");
+    let second = posted(&grown_card(), Some(NAME));
     let said = texts(&second).join("\n");
-    assert!(said.contains("coder connected to pool.example:3333"), "{said}");
-    assert!(!said.contains("pid 7 executed"), "{said}");
+    assert!(said.contains("4242 opened 12 more connections."), "{said}");
+    assert!(!said.contains("4242 executed"), "{said}");
 }
 
 #[test]
 fn harm_stays_text() {
-    let message = posted(&hostile(), None);
+    let message = posted(&huge_card(), None);
     is_honest(&message);
     let header = &message["cardsV2"][0]["card"]["header"];
     for text in [&header["title"], &header["subtitle"], &message["fallbackText"]] {

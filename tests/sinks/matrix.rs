@@ -7,7 +7,8 @@ use detector::sinks::matrix::MatrixConfig;
 use detector::sinks::{Body, Failure, Sink};
 use serde_json::{Value, json};
 
-use crate::cards::{ID, card, grown, hostile, is_honest, keys, open, refusal, stands_the_weather, tell};
+use crate::cards::{ID, is_honest, keys, open, refusal, stands_the_weather, tell};
+use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
 
 const TOKEN: &str = "syt_ZGV0ZWN0b3I_s3cret";
@@ -73,24 +74,24 @@ fn an_incident_is_one_message_that_changes() {
     let first = sent(&card(), None);
     assert_eq!(keys(&first), MESSAGE);
     let shown = text(&first);
-    assert!(shown.starts_with("HIGH Known miner executed\ncoder downloaded xmrig and ran it\n"), "{shown}");
+    assert!(shown.starts_with("CRITICAL Known miner executed\nAgent training executed /tmp/xmrig, a known miner.\n"), "{shown}");
 
-    let second = sent(&grown(), Some(FIRST));
+    let second = sent(&grown_card(), Some(FIRST));
     let mut change = MESSAGE.to_vec();
     change.extend(["m.new_content", "m.relates_to"]);
     change.sort_unstable();
     assert_eq!(keys(&second), change);
     assert_eq!(second["m.relates_to"], json!({ "rel_type": "m.replace", "event_id": FIRST }));
     assert_eq!(keys(&second["m.new_content"]), MESSAGE);
-    assert!(text(&second["m.new_content"]).contains("pid 7 executed /tmp/xmrig"));
+    assert!(text(&second["m.new_content"]).contains("4242 executed /tmp/xmrig"));
     let news = text(&second);
-    assert!(news.contains("coder connected to pool.example:3333") && !news.contains("pid 7"), "{news}");
+    assert!(news.contains("4242 opened 12 more connections.") && !news.contains("4242 executed"), "{news}");
 }
 
 #[test]
 fn harm_stays_text() {
     for reference in [None, Some(FIRST)] {
-        let content = sent(&hostile(), reference);
+        let content = sent(&huge_card(), reference);
         let shown = text(content.get("m.new_content").unwrap_or(&content));
         assert!(shown.contains("detector explain"), "{shown}");
         text(&content);

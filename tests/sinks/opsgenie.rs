@@ -6,7 +6,8 @@ use detector::sinks::opsgenie::OpsgenieConfig;
 use detector::sinks::{Body, Sink};
 use serde_json::{Value, json};
 
-use crate::cards::{ID, card, grown, hostile, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Got, Receiver, Reply};
 
 const KEY: &str = "eb243592-faa2-4ba2-a551-1afdf565c889";
@@ -58,19 +59,19 @@ fn an_incident_is_one_alert_and_what_is_new_a_note() {
     let mut sink = sink(&receiver);
     let first = tell(&mut *sink, &card(), None).unwrap();
     let alert = created(&receiver.next());
-    assert_eq!((&alert["alias"], &alert["message"]), (&ID.into(), &"HIGH Known miner executed".into()));
-    assert_eq!((&alert["priority"], &alert["entity"]), (&"P2".into(), &"coder@node-1".into()));
-    assert!(alert["description"].as_str().unwrap().contains("pid 7 executed /tmp/xmrig"));
+    assert_eq!((&alert["alias"], &alert["message"]), (&ID.into(), &"CRITICAL Known miner executed".into()));
+    assert_eq!((&alert["priority"], &alert["entity"]), (&"P2".into(), &"training@gpu-7".into()));
+    assert!(alert["description"].as_str().unwrap().contains("4242 executed /tmp/xmrig"));
     assert!(receiver.is_idle());
 
-    let second = tell(&mut *sink, &grown(), first.reference.as_deref()).unwrap();
+    let second = tell(&mut *sink, &grown_card(), first.reference.as_deref()).unwrap();
     assert_eq!(created(&receiver.next())["alias"], ID);
     let said = note(&receiver.next());
-    assert!(said.contains("coder connected to pool.example:3333"), "{said}");
-    assert!(said.contains("4 findings so far") && !said.contains("pid 7 executed"), "{said}");
+    assert!(said.contains("4242 opened 12 more connections."), "{said}");
+    assert!(said.contains("5 findings so far") && !said.contains("4242 executed"), "{said}");
     assert!(receiver.is_idle());
 
-    let graver = Card { level: Level::Critical, ..grown() };
+    let graver = Card { level: Level::Critical, ..grown_card() };
     tell(&mut *sink, &graver, second.reference.as_deref()).unwrap();
     assert_eq!(created(&receiver.next())["priority"], "P1");
     let raised = receiver.next();
@@ -85,7 +86,7 @@ fn an_incident_is_one_alert_and_what_is_new_a_note() {
 fn an_update_that_is_tried_again_leaves_one_note() {
     let receiver = Receiver::start([accepted(), Reply::status(500), accepted()]);
     let mut sink = sink(&receiver);
-    let graver = Card { level: Level::Critical, ..grown() };
+    let graver = Card { level: Level::Critical, ..grown_card() };
     tell(&mut *sink, &graver, Some("P2")).unwrap_err();
     tell(&mut *sink, &graver, Some("P2")).unwrap();
     let paths: Vec<String> = (0..5).map(|_| receiver.next().path).collect();
@@ -96,7 +97,7 @@ fn an_update_that_is_tried_again_leaves_one_note() {
 #[test]
 fn harm_stays_text() {
     let receiver = Receiver::start([accepted()]);
-    tell(&mut *sink(&receiver), &hostile(), Some("P2")).unwrap();
+    tell(&mut *sink(&receiver), &huge_card(), Some("P2")).unwrap();
     let alert = created(&receiver.next());
     is_honest(&alert);
     for text in texts(&alert) {

@@ -6,7 +6,8 @@ use detector::sinks::otlp::OtlpConfig;
 use detector::sinks::{Body, Failure, Message, Receipt, Sink};
 use serde_json::Value;
 
-use crate::cards::{HARM, alert, card, hostile, keys, open, refusal, stands_the_weather};
+use crate::cards::{keys, open, refusal, stands_the_weather};
+use crate::sample::{HOSTILE, alert, card, huge_card};
 use crate::receiver::{Receiver, Reply};
 
 const TOKEN: &str = "Bearer s3cret";
@@ -140,7 +141,7 @@ fn an_alert_is_a_record() {
     let alert = alert("coder ran xmrig");
     let Request { resource, scope, records } = sent(Body::Alert(&alert));
     assert_eq!(resource["service.name"], text("detector"));
-    assert_eq!(resource["host.name"], text("node-1"));
+    assert_eq!(resource["host.name"], text("gpu-7"));
     assert!(resource.contains_key("service.version"));
     assert_eq!(scope, "detector");
     let Record { time, observed, severity, severity_text, event_name, body, attributes } = &records[0];
@@ -168,18 +169,18 @@ fn a_digest_is_a_record_with_its_whole_text() {
     let record = &request.records[0];
     assert_eq!(record.event_name, "detector.notice");
     let Any::Text(body) = &record.body else { panic!("{record:?}") };
-    assert!(body.contains("pid 7 executed /tmp/xmrig"), "{body}");
+    assert!(body.contains("4242 executed /tmp/xmrig"), "{body}");
 }
 
 #[test]
 fn harm_arrives_as_it_is() {
-    for harm in HARM {
+    for harm in HOSTILE {
         assert_eq!(sent(Body::Alert(&alert(harm))).records[0].body, text(harm));
     }
     let long = "x".repeat(100_000);
     let request = sent(Body::Alert(&alert(&long)));
     assert!(matches!(&request.records[0].body, Any::Text(text) if text.len() <= 16_000));
-    sent(Body::Card(&hostile()));
+    sent(Body::Card(&huge_card()));
 }
 
 #[test]

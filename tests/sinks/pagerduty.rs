@@ -6,7 +6,8 @@ use detector::sinks::pagerduty::PagerdutyConfig;
 use detector::sinks::{Body, Sink};
 use serde_json::Value;
 
-use crate::cards::{ID, card, grown, hostile, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
+use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
 
 const KEY: &str = "e93facc04764012d7bfb002500d5d1a6";
@@ -49,15 +50,15 @@ fn event(card: &Card, reference: Option<&str>) -> Value {
 fn an_incident_is_one_alert_that_grows() {
     let first = event(&card(), None);
     assert_eq!(first["dedup_key"], ID);
-    assert_eq!(first["payload"]["summary"], "HIGH Known miner executed on node-1: coder downloaded xmrig and ran it");
+    assert_eq!(first["payload"]["summary"], "CRITICAL Known miner executed on gpu-7: Agent training executed /tmp/xmrig, a known miner.");
     assert_eq!(first["payload"]["severity"], "error");
     assert_eq!(first["payload"]["component"], "coder");
     let details = &first["payload"]["custom_details"];
-    assert_eq!(details["Evidence"], "10:20:30.123  pid 7 executed /tmp/xmrig");
+    assert_eq!(details["Evidence"], "03:00:01  4242 executed /tmp/xmrig");
     assert_eq!(details["Commands"], format!("look closer: detector explain {ID}"));
-    let second = event(&grown(), Some(ID));
+    let second = event(&grown_card(), Some(ID));
     assert_eq!(second["dedup_key"], ID);
-    assert_eq!(second["payload"]["custom_details"]["New"], "coder connected to pool.example:3333");
+    assert_eq!(second["payload"]["custom_details"]["New"], "4242 opened 12 more connections.");
 }
 
 #[test]
@@ -73,7 +74,7 @@ fn levels_have_their_severity() {
 
 #[test]
 fn harm_stays_text() {
-    let event = event(&hostile(), None);
+    let event = event(&huge_card(), None);
     is_honest(&event);
     for text in texts(&event) {
         assert!(!text.contains('<') && !text.contains("]("), "{text}");

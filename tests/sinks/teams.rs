@@ -8,7 +8,8 @@ use detector::sinks::teams::TeamsConfig;
 use detector::sinks::{Body, Sink};
 use serde_json::{Value, json};
 
-use crate::cards::{card, grown, hostile, is_honest, keys, open, refusal, stands_the_weather, tell};
+use crate::cards::{is_honest, keys, open, refusal, stands_the_weather, tell};
+use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
 
 const PATH: &str = "/workflows/0123/triggers/manual/paths/invoke?api-version=1&sig=s3cret";
@@ -78,18 +79,18 @@ fn the_schema_refuses_what_is_no_card() {
 #[test]
 fn an_incident_is_a_card_and_what_is_new_another() {
     let first = lines(&card(), None);
-    assert_eq!(first[0], "HIGH Known miner executed");
-    assert_eq!(first[1], "coder downloaded xmrig and ran it");
-    assert!(first.contains(&"10:20:30.123  pid 7 executed /tmp/xmrig".to_owned()), "{first:?}");
-    let second = lines(&grown(), Some("posted"));
-    assert_eq!(second[0], "HIGH More: Known miner executed");
-    assert!(second.contains(&"coder connected to pool.example:3333".to_owned()), "{second:?}");
-    assert!(!second.iter().any(|line| line.contains("pid 7 executed")), "{second:?}");
+    assert_eq!(first[0], "CRITICAL Known miner executed");
+    assert_eq!(first[1], "Agent training executed /tmp/xmrig, a known miner.");
+    assert!(first.contains(&"03:00:01  4242 executed /tmp/xmrig".to_owned()), "{first:?}");
+    let second = lines(&grown_card(), Some("posted"));
+    assert_eq!(second[0], "CRITICAL More: Known miner executed");
+    assert!(second.contains(&"4242 opened 12 more connections.".to_owned()), "{second:?}");
+    assert!(!second.iter().any(|line| line.contains("4242 executed")), "{second:?}");
 }
 
 #[test]
 fn harm_stays_text() {
-    let shown = lines(&hostile(), None);
+    let shown = lines(&huge_card(), None);
     assert!(shown.iter().any(|line| line.contains("detector explain")), "{shown:?}");
 }
 
