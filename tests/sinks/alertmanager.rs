@@ -16,9 +16,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
-use crate::sample::{card, grown_card, huge_card};
 use crate::http::client;
 use crate::receiver::{Receiver, Reply};
+use crate::sample::{card, grown_card, huge_card};
 
 fn sink(receiver: &Receiver) -> Box<dyn Sink> {
     let url = receiver.url("/prefix/");
@@ -36,9 +36,14 @@ fn posted(card: &Card, reference: Option<&str>) -> (Vec<Value>, String) {
     let Value::Array(alerts) = got.json() else { panic!("a list: {:?}", got.body) };
     for alert in &alerts {
         assert_eq!(keys(alert), ["annotations", "endsAt", "labels", "startsAt"]);
-        for (name, value) in alert["labels"].as_object().unwrap().iter().chain(alert["annotations"].as_object().unwrap()) {
+        for (name, value) in
+            alert["labels"].as_object().unwrap().iter().chain(alert["annotations"].as_object().unwrap())
+        {
             let is_letter = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-            assert!(name.starts_with(|first: char| !first.is_ascii_digit()) && name.chars().all(is_letter), "{name}");
+            assert!(
+                name.starts_with(|first: char| !first.is_ascii_digit()) && name.chars().all(is_letter),
+                "{name}"
+            );
             assert!(value.is_string(), "{name}: {value}");
         }
         assert!(alert["labels"].as_object().unwrap().values().all(|value| length(value) > 0));
@@ -59,10 +64,16 @@ fn an_incident_is_one_alert_that_stays_open() {
     let (first, told) = posted(&card(), None);
     assert_eq!(first.len(), 1);
     let labels = &first[0]["labels"];
-    assert_eq!((&labels["alertname"], &labels["severity"]), (&"Known miner executed".into(), &"high".into()));
-    assert_eq!((&labels["agent"], &labels["host"], &labels["incident"]), (&"coder".into(), &"gpu-7".into(), &ID.into()));
-    assert_eq!(labels["rule"], "0b7c9c1e-0000-4000-8000-000000000001");
-    assert_eq!(first[0]["startsAt"], "2026-03-02T10:20:30.123456789Z");
+    assert_eq!(
+        (&labels["alertname"], &labels["severity"]),
+        (&"Known miner executed".into(), &"critical".into())
+    );
+    assert_eq!(
+        (&labels["agent"], &labels["host"], &labels["incident"]),
+        (&"training".into(), &"gpu-7".into(), &ID.into())
+    );
+    assert_eq!(labels["rule"], "0b0b5a55-2c3b-4f0c-9a55-1f4b9b3b1a01");
+    assert_eq!(first[0]["startsAt"], "2026-11-21T03:00:01.25Z");
     let quiet = Duration::from_secs(15 * 60);
     assert!(lives_for(&first[0]) > 10 * quiet, "{}", first[0]["endsAt"]);
     let (second, again) = posted(&grown_card(), Some(&told));
@@ -72,8 +83,8 @@ fn an_incident_is_one_alert_that_stays_open() {
 
 #[test]
 fn an_incident_that_is_graver_is_another_alert_and_the_first_ends() {
-    let (first, told) = posted(&card(), None);
-    let (both, _) = posted(&Card { level: Level::Critical, ..grown_card() }, Some(&told));
+    let (first, told) = posted(&Card { level: Level::High, ..card() }, None);
+    let (both, _) = posted(&grown_card(), Some(&told));
     assert_eq!(both.len(), 2);
     assert_eq!(both[0]["labels"]["severity"], "critical");
     assert_eq!(both[1]["labels"], first[0]["labels"]);
@@ -125,7 +136,11 @@ impl Running {
     fn start() -> Option<Self> {
         let data = tempfile::tempdir().unwrap();
         let config = data.path().join("alertmanager.yml");
-        std::fs::write(&config, "route: { receiver: none, group_by: [incident] }\nreceivers: [{ name: none }]\n").unwrap();
+        std::fs::write(
+            &config,
+            "route: { receiver: none, group_by: [incident] }\nreceivers: [{ name: none }]\n",
+        )
+        .unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let child = Command::new("prometheus-alertmanager")
             .arg(format!("--config.file={}", config.display()))
@@ -172,14 +187,15 @@ impl Running {
 fn a_real_one_keeps_one_alert_an_incident() {
     let Some(running) = Running::start() else { skip!("needs prometheus-alertmanager") };
     let mut sink = open::<AlertmanagerConfig>(&format!("url = \"{}\"", running.url));
-    let first = tell(&mut *sink, &card(), None).unwrap();
+    let first = tell(&mut *sink, &Card { level: Level::High, ..card() }, None).unwrap();
     let alerts = running.alerts(|alerts| alerts.len() == 1);
     assert_eq!(alerts["high"]["labels"]["incident"], ID);
     assert_eq!(alerts["high"]["status"]["state"], "active");
 
-    let newer = Card { sentence: "coder mines".to_owned(), ..grown_card() };
+    let newer = Card { sentence: "it mines".to_owned(), level: Level::High, ..grown_card() };
     let second = tell(&mut *sink, &newer, first.reference.as_deref()).unwrap();
-    let is_newer = |alerts: &[Value]| alerts.iter().any(|alert| alert["annotations"]["summary"] == "coder mines");
+    let is_newer =
+        |alerts: &[Value]| alerts.iter().any(|alert| alert["annotations"]["summary"] == "it mines");
     let alerts = running.alerts(is_newer);
     assert_eq!(alerts.len(), 1, "{alerts:#?}");
     assert!(lives_for(&alerts["high"]) > Duration::from_secs(3 * 3_600));

@@ -46,7 +46,9 @@ pub(crate) fn stands_the_weather(
 ) {
     let busy = Reply::With(429, &["Retry-After: 7"], "busy".to_owned());
     let page = Reply::ok("<!DOCTYPE html><title>Log in</title>");
-    for reply in [busy, Reply::status(500), Reply::status(503), page, Reply::Reset, Reply::Hang, Reply::Garbage] {
+    for reply in
+        [busy, Reply::status(500), Reply::status(503), page, Reply::Reset, Reply::Hang, Reply::Garbage]
+    {
         let receiver = Receiver::start([reply.clone()]);
         let outcome = open(&receiver).deliver(&Message { key: "01HF-1", body, reference: None });
         let Err(Failure::Later { reason, after }) = outcome else { panic!("{reply:?}: {outcome:?}") };

@@ -6,8 +6,8 @@ use detector::sinks::{Body, Sink};
 use serde_json::Value;
 
 use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
-use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
+use crate::sample::{card, grown_card, huge_card};
 
 const NAME: &str = "spaces/AAAA/messages/BBBB.CCCC";
 
@@ -61,7 +61,10 @@ fn an_incident_is_a_thread() {
     let first = posted(&card(), None);
     let shown = &first["cardsV2"][0]["card"];
     assert_eq!(shown["header"]["title"], "CRITICAL Known miner executed");
-    assert_eq!(shown["sections"][0]["widgets"][0]["textParagraph"]["text"], "Agent training executed /tmp/xmrig, a known miner.");
+    assert_eq!(
+        shown["sections"][0]["widgets"][0]["textParagraph"]["text"],
+        "Agent training executed /tmp/xmrig, a known miner."
+    );
     let second = posted(&grown_card(), Some(NAME));
     let said = texts(&second).join("\n");
     assert!(said.contains("4242 opened 12 more connections."), "{said}");

@@ -8,8 +8,8 @@ use detector::sinks::{Body, Failure, Sink};
 use serde_json::{Value, json};
 
 use crate::cards::{ID, is_honest, keys, open, refusal, stands_the_weather, tell};
-use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
+use crate::sample::{card, grown_card, huge_card};
 
 const TOKEN: &str = "syt_ZGV0ZWN0b3I_s3cret";
 const FIRST: &str = "$first:example.org";
@@ -45,7 +45,10 @@ fn sent(card: &Card, reference: Option<&str>) -> Value {
 
 /// A message's content: its text. Its HTML has the tags that the specification allows, closed, without attributes.
 fn text(content: &Value) -> String {
-    assert_eq!((&content["msgtype"], &content["format"]), (&"m.text".into(), &"org.matrix.custom.html".into()));
+    assert_eq!(
+        (&content["msgtype"], &content["format"]),
+        (&"m.text".into(), &"org.matrix.custom.html".into())
+    );
     assert_eq!(content["m.mentions"], json!({}), "nobody is mentioned");
     let mut open = Vec::new();
     let mut html = content["formatted_body"].as_str().unwrap();
@@ -74,7 +77,12 @@ fn an_incident_is_one_message_that_changes() {
     let first = sent(&card(), None);
     assert_eq!(keys(&first), MESSAGE);
     let shown = text(&first);
-    assert!(shown.starts_with("CRITICAL Known miner executed\nAgent training executed /tmp/xmrig, a known miner.\n"), "{shown}");
+    assert!(
+        shown.starts_with(
+            "CRITICAL Known miner executed\nAgent training executed /tmp/xmrig, a known miner.\n"
+        ),
+        "{shown}"
+    );
 
     let second = sent(&grown_card(), Some(FIRST));
     let mut change = MESSAGE.to_vec();

@@ -1,14 +1,12 @@
 //! Opsgenie: the requests are what the Alert API v2 asks for, whatever is in them.
 
-use detector::alert::Level;
-use detector::alert::card::Card;
 use detector::sinks::opsgenie::OpsgenieConfig;
 use detector::sinks::{Body, Sink};
 use serde_json::{Value, json};
 
 use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
-use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Got, Receiver, Reply};
+use crate::sample::{card, grown_card, huge_card};
 
 const KEY: &str = "eb243592-faa2-4ba2-a551-1afdf565c889";
 
@@ -60,7 +58,7 @@ fn an_incident_is_one_alert_and_what_is_new_a_note() {
     let first = tell(&mut *sink, &card(), None).unwrap();
     let alert = created(&receiver.next());
     assert_eq!((&alert["alias"], &alert["message"]), (&ID.into(), &"CRITICAL Known miner executed".into()));
-    assert_eq!((&alert["priority"], &alert["entity"]), (&"P2".into(), &"training@gpu-7".into()));
+    assert_eq!((&alert["priority"], &alert["entity"]), (&"P1".into(), &"training@gpu-7".into()));
     assert!(alert["description"].as_str().unwrap().contains("4242 executed /tmp/xmrig"));
     assert!(receiver.is_idle());
 
@@ -71,8 +69,9 @@ fn an_incident_is_one_alert_and_what_is_new_a_note() {
     assert!(said.contains("5 findings so far") && !said.contains("4242 executed"), "{said}");
     assert!(receiver.is_idle());
 
-    let graver = Card { level: Level::Critical, ..grown_card() };
-    tell(&mut *sink, &graver, second.reference.as_deref()).unwrap();
+    assert_eq!(second.reference.as_deref(), Some("P1"));
+    // What was less grave when it was told before is raised.
+    tell(&mut *sink, &grown_card(), Some("P3")).unwrap();
     assert_eq!(created(&receiver.next())["priority"], "P1");
     let raised = receiver.next();
     let path = format!("/v2/alerts/{ID}/priority?identifierType=alias");
@@ -86,9 +85,8 @@ fn an_incident_is_one_alert_and_what_is_new_a_note() {
 fn an_update_that_is_tried_again_leaves_one_note() {
     let receiver = Receiver::start([accepted(), Reply::status(500), accepted()]);
     let mut sink = sink(&receiver);
-    let graver = Card { level: Level::Critical, ..grown_card() };
-    tell(&mut *sink, &graver, Some("P2")).unwrap_err();
-    tell(&mut *sink, &graver, Some("P2")).unwrap();
+    tell(&mut *sink, &grown_card(), Some("P2")).unwrap_err();
+    tell(&mut *sink, &grown_card(), Some("P2")).unwrap();
     let paths: Vec<String> = (0..5).map(|_| receiver.next().path).collect();
     assert_eq!(paths.iter().filter(|path| path.contains("/notes")).count(), 1, "{paths:?}");
     assert!(receiver.is_idle());
@@ -116,7 +114,10 @@ fn what_it_refuses_is_said() {
     let reason = send(422, body);
     assert!(reason.contains("Message can not be empty."), "{reason}");
     let reason = send(403, r#"{"message":"Could not authenticate","took":0.001,"requestId":"x"}"#);
-    assert!(reason.contains("Could not authenticate; ") && reason.contains("api.eu.opsgenie.com"), "{reason}");
+    assert!(
+        reason.contains("Could not authenticate; ") && reason.contains("api.eu.opsgenie.com"),
+        "{reason}"
+    );
     assert!(!reason.contains(KEY), "{reason}");
 }
 

@@ -7,8 +7,8 @@ use detector::sinks::{Body, Failure, Message, Receipt, Sink};
 use serde_json::Value;
 
 use crate::cards::{keys, open, refusal, stands_the_weather};
-use crate::sample::{HOSTILE, alert, card, huge_card};
 use crate::receiver::{Receiver, Reply};
+use crate::sample::{HOSTILE, alert, card, hostile_alert, huge_card, long};
 
 const TOKEN: &str = "Bearer s3cret";
 
@@ -68,7 +68,9 @@ fn request(value: &Value) -> Request {
     };
     only(resource_logs, &["resource", "scopeLogs", "schemaUrl"]);
     only(&resource_logs["resource"], &["attributes", "droppedAttributesCount"]);
-    let [scope_logs] = &**resource_logs["scopeLogs"].as_array().unwrap() else { panic!("one scope: {value}") };
+    let [scope_logs] = &**resource_logs["scopeLogs"].as_array().unwrap() else {
+        panic!("one scope: {value}")
+    };
     only(scope_logs, &["scope", "logRecords", "schemaUrl"]);
     only(&scope_logs["scope"], &["name", "version", "attributes", "droppedAttributesCount"]);
     Request {
@@ -80,8 +82,17 @@ fn request(value: &Value) -> Request {
 
 fn record(value: &Value) -> Record {
     let known = [
-        "timeUnixNano", "observedTimeUnixNano", "severityNumber", "severityText", "body", "attributes",
-        "droppedAttributesCount", "flags", "traceId", "spanId", "eventName",
+        "timeUnixNano",
+        "observedTimeUnixNano",
+        "severityNumber",
+        "severityText",
+        "body",
+        "attributes",
+        "droppedAttributesCount",
+        "flags",
+        "traceId",
+        "spanId",
+        "eventName",
     ];
     only(value, &known);
     let fixed64 = |name: &str| value[name].as_str().unwrap().parse::<u64>().unwrap();
@@ -138,28 +149,33 @@ fn text(text: &str) -> Any {
 
 #[test]
 fn an_alert_is_a_record() {
-    let alert = alert("coder ran xmrig");
+    let alert = alert();
     let Request { resource, scope, records } = sent(Body::Alert(&alert));
     assert_eq!(resource["service.name"], text("detector"));
     assert_eq!(resource["host.name"], text("gpu-7"));
     assert!(resource.contains_key("service.version"));
     assert_eq!(scope, "detector");
     let Record { time, observed, severity, severity_text, event_name, body, attributes } = &records[0];
-    assert_eq!((*time, *observed), (1_772_446_830_123_456_789, 1_772_446_830_124_690_789));
-    assert_eq!((*severity, &**severity_text), (17, "high"));
-    assert_eq!((&**event_name, body), ("detector.alert", &text("coder ran xmrig")));
+    assert_eq!((*time, *observed), (1_795_230_001_250_000_000, 1_795_230_001_250_812_000));
+    assert_eq!((*severity, &**severity_text), (21, "critical"));
+    assert_eq!((&**event_name, body), ("detector.alert", &text(&alert.summary)));
     assert_eq!(attributes["event.name"], text("detector.alert"));
     assert_eq!(attributes["detector.alert.id"], text(&alert.id));
     assert_eq!(attributes["detector.incident.id"], text(&alert.incident));
-    assert_eq!(attributes["process.pid"], Any::Int(7));
-    assert_eq!(attributes["process.parent_pid"], Any::Int(6));
-    assert_eq!(attributes["process.user.id"], Any::Int(4_294_967_295));
+    assert_eq!(attributes["process.pid"], Any::Int(4_242));
+    assert_eq!(attributes["process.parent_pid"], Any::Int(4_200));
+    assert_eq!(attributes["process.user.id"], Any::Int(1_000));
     assert_eq!(attributes["process.executable.path"], text("/tmp/xmrig"));
-    assert_eq!(attributes["process.command_args"], Any::Array(vec![text("xmrig"), text("coder ran xmrig")]));
-    assert_eq!(attributes["gen_ai.tool.call.id"], text("call_7"));
-    assert_eq!(attributes["container.id"], text("4d1c0b9b"));
-    assert_eq!(attributes["detector.rule.tags"], Any::Array(vec![text("attack.t1496")]));
-    assert_eq!(attributes["detector.coverage.events_lost"], Any::Int(i64::MAX), "as large as can be said");
+    assert_eq!(
+        attributes["process.command_args"],
+        Any::Array(["xmrig", "-o", "pool.example:3333"].map(text).into())
+    );
+    assert_eq!(attributes["gen_ai.tool.call.id"], text("call_1"));
+    assert_eq!(
+        attributes["detector.rule.tags"],
+        Any::Array(["attack.impact", "attack.t1496"].map(text).into())
+    );
+    assert_eq!(attributes["detector.coverage.events_lost"], Any::Int(2));
 }
 
 #[test]
@@ -175,10 +191,9 @@ fn a_digest_is_a_record_with_its_whole_text() {
 #[test]
 fn harm_arrives_as_it_is() {
     for harm in HOSTILE {
-        assert_eq!(sent(Body::Alert(&alert(harm))).records[0].body, text(harm));
+        assert_eq!(sent(Body::Alert(&hostile_alert(harm))).records[0].body, text(harm));
     }
-    let long = "x".repeat(100_000);
-    let request = sent(Body::Alert(&alert(&long)));
+    let request = sent(Body::Alert(&hostile_alert(&long().repeat(10))));
     assert!(matches!(&request.records[0].body, Any::Text(text) if text.len() <= 16_000));
     sent(Body::Card(&huge_card()));
 }
@@ -187,22 +202,22 @@ fn harm_arrives_as_it_is() {
 fn a_record_that_was_rejected_is_refused() {
     let answer = r#"{"partialSuccess":{"rejectedLogRecords":"1","errorMessage":"the body is too large"}}"#;
     let receiver = Receiver::start([Reply::ok(answer)]);
-    let reason = refusal(deliver(&receiver, Body::Alert(&alert("x"))));
+    let reason = refusal(deliver(&receiver, Body::Alert(&alert())));
     assert_eq!(reason, "the record was rejected: the body is too large");
     let receiver = Receiver::start([Reply::ok("")]);
-    assert_eq!(deliver(&receiver, Body::Alert(&alert("x"))), Ok(Receipt::default()));
+    assert_eq!(deliver(&receiver, Body::Alert(&alert())), Ok(Receipt::default()));
 }
 
 #[test]
 fn what_it_refuses_is_said() {
     let body = r#"{"code":16,"message":"authentication didn't succeed"}"#;
     let receiver = Receiver::start([Reply::With(401, &[], body.to_owned())]);
-    let reason = refusal(deliver(&receiver, Body::Alert(&alert("x"))));
+    let reason = refusal(deliver(&receiver, Body::Alert(&alert())));
     assert!(reason.contains("authentication didn't succeed; write what the collector asks for"), "{reason}");
     assert!(!reason.contains("s3cret"), "{reason}");
 }
 
 #[test]
 fn it_stands_the_weather() {
-    stands_the_weather(&sink, Body::Alert(&alert("x")), &["s3cret"]);
+    stands_the_weather(&sink, Body::Alert(&alert()), &["s3cret"]);
 }

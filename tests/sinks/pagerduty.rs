@@ -7,8 +7,8 @@ use detector::sinks::{Body, Sink};
 use serde_json::Value;
 
 use crate::cards::{ID, is_honest, keys, length, open, refusal, stands_the_weather, tell, texts};
-use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
+use crate::sample::{card, grown_card, huge_card};
 
 const KEY: &str = "e93facc04764012d7bfb002500d5d1a6";
 
@@ -50,15 +50,21 @@ fn event(card: &Card, reference: Option<&str>) -> Value {
 fn an_incident_is_one_alert_that_grows() {
     let first = event(&card(), None);
     assert_eq!(first["dedup_key"], ID);
-    assert_eq!(first["payload"]["summary"], "CRITICAL Known miner executed on gpu-7: Agent training executed /tmp/xmrig, a known miner.");
-    assert_eq!(first["payload"]["severity"], "error");
-    assert_eq!(first["payload"]["component"], "coder");
+    assert_eq!(
+        first["payload"]["summary"],
+        "CRITICAL Known miner executed on gpu-7: Agent training executed /tmp/xmrig, a known miner."
+    );
+    assert_eq!(first["payload"]["severity"], "critical");
+    assert_eq!(first["payload"]["component"], "training");
     let details = &first["payload"]["custom_details"];
-    assert_eq!(details["Evidence"], "03:00:01  4242 executed /tmp/xmrig");
-    assert_eq!(details["Commands"], format!("look closer: detector explain {ID}"));
+    assert!(details["Evidence"].as_str().unwrap().starts_with("03:00:01  4242 executed /tmp/xmrig\n"));
+    assert_eq!(details["Commands"], format!("look closer: detector explain {ID}\nstop it: kill -STOP 4242"));
     let second = event(&grown_card(), Some(ID));
     assert_eq!(second["dedup_key"], ID);
-    assert_eq!(second["payload"]["custom_details"]["New"], "4242 opened 12 more connections.");
+    assert_eq!(
+        second["payload"]["custom_details"]["New"],
+        "4242 opened 12 more connections.\n4300 wrote /etc/cron.d/x."
+    );
 }
 
 #[test]

@@ -9,8 +9,8 @@ use detector::sinks::{Body, Sink};
 use serde_json::{Value, json};
 
 use crate::cards::{is_honest, keys, open, refusal, stands_the_weather, tell};
-use crate::sample::{card, grown_card, huge_card};
 use crate::receiver::{Receiver, Reply};
+use crate::sample::{card, grown_card, huge_card};
 
 const PATH: &str = "/workflows/0123/triggers/manual/paths/invoke?api-version=1&sig=s3cret";
 
