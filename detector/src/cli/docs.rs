@@ -24,6 +24,13 @@ const CONFIG_SOURCE: &str = concat!(
     include_str!("../sinks/email.rs"),
     include_str!("../sinks/journald.rs"),
     include_str!("../sinks/syslog.rs"),
+    include_str!("../sinks/alertmanager.rs"),
+    include_str!("../sinks/googlechat.rs"),
+    include_str!("../sinks/matrix.rs"),
+    include_str!("../sinks/opsgenie.rs"),
+    include_str!("../sinks/otlp.rs"),
+    include_str!("../sinks/pagerduty.rs"),
+    include_str!("../sinks/teams.rs"),
 );
 
 pub(super) fn write(out: &Path, command: clap::Command) -> anyhow::Result<ExitCode> {
@@ -107,6 +114,13 @@ fn config() -> String {
         ("RoutingConfig", "`[sinks.NAME]`, for every kind of sink"),
         ("StdoutConfig", "`[sinks.stdout]`"),
         ("FileConfig", "`[sinks.file]`"),
+        ("AlertmanagerConfig", "`[sinks.alertmanager]`"),
+        ("GooglechatConfig", "`[sinks.googlechat]`"),
+        ("MatrixConfig", "`[sinks.matrix]`"),
+        ("OpsgenieConfig", "`[sinks.opsgenie]`"),
+        ("OtlpConfig", "`[sinks.otlp]`"),
+        ("PagerdutyConfig", "`[sinks.pagerduty]`"),
+        ("TeamsConfig", "`[sinks.teams]`"),
         ("WebhookConfig", "`[sinks.webhook]`"),
         ("CommandConfig", "`[sinks.command]`"),
         ("EmailConfig", "`[sinks.email]`"),
