@@ -13,6 +13,7 @@ pub mod activity;
 pub mod alerts;
 pub mod fold;
 pub mod instance;
+pub mod find;
 pub mod mute;
 pub mod outbox;
 pub mod queue;
