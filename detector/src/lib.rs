@@ -5,6 +5,7 @@
 //! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O; [`wallet`] finds
 //! addresses in any text.
 
+pub mod activity;
 pub mod agent;
 pub mod alert;
 pub mod analysis;

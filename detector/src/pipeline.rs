@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::activity::{Sample, Sampler};
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
@@ -79,6 +80,17 @@ pub enum Input {
 pub struct Outputs {
     /// Alerts to deliver, oldest first.
     pub alerts: Vec<Alert>,
+    /// How busy agents were, about every ten seconds.
+    pub samples: Vec<Sample>,
+}
+
+impl Outputs {
+    /// Lets go of everything.
+    pub fn clear(&mut self) {
+        let Self { alerts, samples } = self;
+        alerts.clear();
+        samples.clear();
+    }
 }
 
 /// What the core is told once.
@@ -128,6 +140,7 @@ pub struct Pipeline {
     groups: Groups,
     incidents: Incidents,
     held: Held,
+    sampler: Sampler,
     now: Nanos,
     alerts: u64,
     /// Kept between steps, so that a step allocates nothing.
@@ -160,6 +173,7 @@ impl Pipeline {
             groups: Groups::new(group::Limits::default()),
             incidents: Incidents::default(),
             held: Held::default(),
+            sampler: Sampler::default(),
             now: Nanos(0),
             alerts: 0,
             findings: Vec::new(),
@@ -265,7 +279,7 @@ impl Pipeline {
             processes_evicted: self.table.evicted(),
             groups: self.groups.len(),
             groups_cut_short: self.groups.cut_short(),
-            analysis_dropped: self.analyses.dropped() + self.tasks.dropped(),
+            analysis_dropped: self.analyses.dropped() + self.tasks.dropped() + self.sampler.dropped(),
             flows: self.network.len(),
             flows_evicted: self.network.evicted(),
             cgroups_dropped: self.cgroups.dropped(),
@@ -340,6 +354,11 @@ impl Pipeline {
 
     fn measured(&mut self, measured: &Measured, out: &mut Outputs) {
         self.now = self.now.max(measured.time());
+        match measured {
+            Measured::Cpu(sample) => self.sampler.cpu(sample, |agent| self.agents.name(agent)),
+            Measured::Gpu(sample) => self.sampler.gpu(sample, |agent| self.agents.name(agent)),
+            Measured::Look(_) | Measured::Rounding(_) => {}
+        }
         self.release(out);
         let mut observations = std::mem::take(&mut self.observations);
         let around = around(&self.table, &self.network, &self.tasks, self.now);
@@ -361,6 +380,8 @@ impl Pipeline {
         self.observed(observations, out);
         self.name_calls();
         self.groups.tick(self.now, &mut out.alerts);
+        let Self { sampler, table, agents, .. } = self;
+        sampler.tick(now, || agents.living(table), &mut out.samples);
     }
 
     /// Lets alerts whose groups are open name calls that were told since. Once a tick: calls come in batches.

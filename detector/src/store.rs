@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub mod activity;
 pub mod alerts;
 pub mod fold;
 pub mod instance;
@@ -28,7 +29,8 @@ const BUSY: Duration = Duration::from_secs(10);
 const JOURNAL: i64 = 16 << 20;
 
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] = &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA];
+const SCHEMA: &[&str] =
+    &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA, activity::SCHEMA];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;

@@ -5,3 +5,4 @@
 
 mod http;
 mod receiver;
+mod sample;

@@ -104,6 +104,7 @@ fn replay(
             }
         }
         stats.alerts += write(&mut outputs, out)?;
+        outputs.clear();
     }
     outputs.alerts.extend(pipeline.finish().alerts);
     stats.alerts += write(&mut outputs, out)?;

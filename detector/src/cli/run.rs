@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,9 +45,9 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         // Before anything is watched: a stop in the middle of the start is one that drains, too.
         let signals = Signals::listen()?;
         let count = rules.rules().len();
-        let (outlet, mut delivery) = delivery::start(store, targets, checked.limits)
+        let (outlet, mut delivery) = delivery::start(Arc::clone(&store), targets, checked.limits)
             .context("starting the threads that deliver failed")?;
-        let core = setup::judging(rules, outlet, args.record.as_ref())?;
+        let core = setup::judging(rules, outlet, store, args.record.as_ref())?;
         let (mut engine, remote) = setup::engine(&checked, checked.patterns.clone(), core)?;
         engine.watch_existing()?;
         let places = Places::of_daemon(&checked.config.tasks);

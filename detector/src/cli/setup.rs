@@ -14,7 +14,7 @@ use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
 use crate::rules::{Builtin, RuleSet};
-use crate::runtime::{Core, Engine, Remote};
+use crate::runtime::{Core, Engine, Notes, Remote};
 use crate::store::{self, Store};
 use crate::telemetry;
 
@@ -76,10 +76,16 @@ pub(super) fn recorder(path: &Path) -> anyhow::Result<Recorder> {
 }
 
 /// A core that judges.
-pub(super) fn judging(rules: RuleSet, outlet: Outlet, record: Option<&PathBuf>) -> anyhow::Result<Core> {
+pub(super) fn judging(
+    rules: RuleSet,
+    outlet: Outlet,
+    store: Arc<Store>,
+    record: Option<&PathBuf>,
+) -> anyhow::Result<Core> {
     let settings = Settings { host: crate::recording::host() };
     let recorder = record.map(|path| recorder(path)).transpose()?;
-    Ok(Core::judging(Pipeline::new(rules, settings), outlet, recorder))
+    let notes = Notes::start(store).context("starting the thread that puts down what agents did failed")?;
+    Ok(Core::judging(Pipeline::new(rules, settings), outlet, notes, recorder))
 }
 
 /// Settings of the kernel half. A tier that the configuration does not name may be named by `DETECTOR_TIER`, which
