@@ -397,7 +397,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.
-fn bytes(text: &str) -> Option<u32> {
+pub(crate) fn bytes(text: &str) -> Option<u32> {
     let text = text.trim();
     let (number, unit) = if let Some(number) = text.strip_suffix("MiB") {
         (number, 1 << 20)

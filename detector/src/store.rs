@@ -13,6 +13,7 @@ pub mod activity;
 pub mod alerts;
 pub mod fold;
 pub mod instance;
+pub mod find;
 pub mod mute;
 pub mod outbox;
 pub mod queue;
@@ -29,8 +30,14 @@ const BUSY: Duration = Duration::from_secs(10);
 const JOURNAL: i64 = 16 << 20;
 
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] =
-    &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA, activity::SCHEMA];
+const SCHEMA: &[&str] = &[
+    alerts::SCHEMA,
+    outbox::SCHEMA,
+    mute::SCHEMA,
+    instance::SCHEMA,
+    queue::SCHEMA,
+    activity::SCHEMA,
+];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;
