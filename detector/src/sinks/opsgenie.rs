@@ -112,9 +112,9 @@ fn create(card: &Card) -> Create<'_> {
     let mut details = IndexMap::from([
         ("incident", card.id.clone()),
         ("level", card.level.name().to_owned()),
-        ("host", limit(&card.host, 200)),
+        ("host", neutral(&limit(&card.host, 200))),
         ("began", card.time.clone()),
-        ("rules", limit(&card.rules.join(" "), 500)),
+        ("rules", neutral(&limit(&card.rules.join(" "), 500))),
         ("findings", card.findings.to_string()),
     ]);
     if let Some(agent) = &card.agent {
