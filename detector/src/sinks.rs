@@ -14,11 +14,15 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
-pub mod alertmanager;
+pub mod command;
+pub mod email;
 pub mod file;
-pub mod googlechat;
+mod gist;
 pub mod http;
 pub mod human;
+pub mod journald;
+pub mod alertmanager;
+pub mod googlechat;
 pub mod matrix;
 pub mod opsgenie;
 pub mod otlp;
@@ -28,6 +32,7 @@ pub mod secret;
 pub mod stdout;
 pub mod teams;
 pub mod webhook;
+pub mod syslog;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -240,6 +245,10 @@ kinds! {
     pagerduty::PagerdutyConfig,
     teams::TeamsConfig,
     webhook::WebhookConfig,
+    command::CommandConfig,
+    email::EmailConfig,
+    journald::JournaldConfig,
+    syslog::SyslogConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.
