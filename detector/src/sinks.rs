@@ -14,11 +14,17 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod discord;
 pub mod file;
 pub mod http;
 pub mod human;
+mod markup;
+pub mod mattermost;
+mod outline;
 pub mod secret;
+pub mod slack;
 pub mod stdout;
+pub mod telegram;
 pub mod webhook;
 
 /// What a sink is given.
@@ -224,6 +230,10 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    discord::DiscordConfig,
+    mattermost::MattermostConfig,
+    slack::SlackConfig,
+    telegram::TelegramConfig,
     webhook::WebhookConfig,
 }
 
