@@ -267,6 +267,9 @@ mod tests {
     fn a_bad_configuration_names_the_key() {
         let check = |text: &str| toml::from_str::<AlertmanagerConfig>(text).unwrap().check();
         assert_eq!(check("url = \"http://127.0.0.1:9093\""), Ok(()));
+        let config: AlertmanagerConfig = toml::from_str("url = \"http://h\"\ntoken = \"s3cret\"").unwrap();
+        let shown = crate::sinks::AnyKind::shown(&config).to_string();
+        assert!(shown.contains("url = \"http://h\"") && shown.contains("(hidden)"), "{shown}");
         let key = |text: &str| check(&format!("url = \"http://h\"\n{text}")).unwrap_err().key;
         assert_eq!(check("url = \"h:9093\"").unwrap_err().key, "url");
         assert_eq!(key("user = \"u\""), "user");

@@ -74,7 +74,9 @@ impl Sink for Opsgenie {
             if told != priority {
                 self.send("PUT", &of("priority"), &json!({ "priority": priority }))?;
             }
-            self.send("POST", &of("notes"), &note(card))?;
+            if !card.news.is_empty() {
+                self.send("POST", &of("notes"), &note(card))?;
+            }
         }
         Ok(Receipt { reference: Some(priority.to_owned()) })
     }
