@@ -3,7 +3,13 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
+mod discord;
 mod http;
+mod mattermost;
+mod outcome;
+mod proxy;
 mod receiver;
 mod sample;
+mod slack;
+mod telegram;
 mod webhook;
