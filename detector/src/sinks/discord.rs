@@ -144,9 +144,9 @@ fn failure(mut reply: Reply) -> Failure {
 
 /// A message: one embed.
 fn embed(card: &Card) -> Value {
-    let title = format!("{} {}", sign(card.level), outline::headline(card));
+    let title = |text: &str| format!("{} {}", sign(card.level), markdown(text));
     let mut shown = json!({
-        "title": shortened(&title, TITLE_MOST, markdown),
+        "title": shortened(&outline::headline(card), TITLE_MOST, title),
         "description": outline::fit(card, DESCRIPTION_MOST, body, |text| length(text)),
         "color": colour(card.level),
         "footer": { "text": outline::limit(&outline::footer(card), FOOTER_MOST / 2) },

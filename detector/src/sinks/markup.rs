@@ -103,7 +103,7 @@ pub(super) fn span(text: &str) -> String {
 /// Everything of a card but its headline and its footer, as Markdown.
 pub(super) fn body(card: &Card) -> String {
     let mut out = vec![markdown(&card.sentence), markdown(&outline::place(card))];
-    let mut begin = |out: &mut Vec<String>, name: &str| {
+    let begin = |out: &mut Vec<String>, name: &str| {
         out.push(String::new());
         out.push(name_of(name));
     };

@@ -204,8 +204,8 @@ fn failure(reply: &Reply) -> Failure {
 
 /// The line above, and the attachment.
 fn shown(card: &Card) -> (String, Value) {
-    let title = format!("{} {} on {}", sign(card.level), outline::headline(card), card.host);
-    let title = shortened(&title, TITLE_MOST, markdown);
+    let title = format!("{} on {}", outline::headline(card), card.host);
+    let title = shortened(&title, TITLE_MOST, |text| format!("{} {}", sign(card.level), markdown(text)));
     let attachment = json!({
         "fallback": title,
         "color": format!("#{:06x}", colour(card.level)),

@@ -286,7 +286,8 @@ impl Shown {
 
 fn html(card: &Card) -> Shown {
     let mut out = Shown::default();
-    out.name(&format!("{} {}", sign(card.level), outline::headline(card)));
+    out.plain(&format!("{} ", sign(card.level)));
+    out.name(&outline::headline(card));
     out.sentence(&card.sentence);
     out.plain("\n");
     out.sentence(&outline::place(card));
@@ -305,8 +306,7 @@ fn html(card: &Card) -> Shown {
     if !card.commands.is_empty() {
         out.name("Commands");
         for command in &card.commands {
-            out.sentence(&command.what);
-            out.plain(":\n");
+            out.name(&command.what);
             out.lines([command.line.clone()]);
         }
     }
