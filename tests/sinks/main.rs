@@ -5,13 +5,19 @@
 
 mod alertmanager;
 mod cards;
+mod discord;
 mod googlechat;
 mod http;
 mod matrix;
+mod mattermost;
 mod opsgenie;
 mod otlp;
+mod outcome;
 mod pagerduty;
+mod proxy;
 mod receiver;
 mod sample;
+mod slack;
 mod teams;
+mod telegram;
 mod webhook;
