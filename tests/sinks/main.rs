@@ -3,6 +3,12 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
+mod command;
+mod email;
+mod file;
 mod http;
+mod journald;
+mod plain;
 mod receiver;
 mod sample;
+mod syslog;
