@@ -63,8 +63,8 @@ fn its_end_says_what_became_of_the_message() {
     assert_eq!(outcome("exit 0", ""), Ok(Receipt::default()));
     // Neither input that is not read nor output without end holds anybody up.
     assert_eq!(
-        outcome("yes | head -c 1000000; yes >&2 | head -c 1; head -c 3000000 /dev/zero >&2", "").is_ok(),
-        true
+        outcome("head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2", ""),
+        Ok(Receipt::default())
     );
     let later = outcome("echo one >&2; echo busy >&2; exit 75", "");
     assert_eq!(later, Err(Failure::later("on-alert asks to try again: busy")));
