@@ -241,7 +241,7 @@ impl Rsyslog {
                input(type="imptcp" address="127.0.0.1" port="{tcp}" ruleset="all")
                input(type="imtcp" address="127.0.0.1" port="{tls}" ruleset="all")
                input(type="imuxsock" socket="{here}/log" useSpecialParser="off" parseHostname="on" ruleset="all"
-                     createPath="off" rateLimit.interval="0")
+                     ignoreTimestamp="off" rateLimit.interval="0")
             "#
         );
         fs::write(directory.path().join("rsyslog.conf"), config).unwrap();
