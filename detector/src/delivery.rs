@@ -154,6 +154,11 @@ pub fn start(store: Arc<Store>, targets: Vec<Target>) -> std::io::Result<(Outlet
 }
 
 impl Delivery {
+    /// Whose queues in the store this serves.
+    pub fn owner(&self) -> &str {
+        &self.owner
+    }
+
     /// Waits until everything is put down and, within [`GRACE`], said. What is left stays in the store. The
     /// [`Outlet`] has to be gone.
     pub fn finish(self) -> Delivered {

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub mod activity;
 pub mod alerts;
+pub mod digest;
 pub mod mute;
 pub mod outbox;
 
@@ -21,7 +22,7 @@ pub const DEFAULT: &str = "/var/lib/detector/state.db";
 const BUSY: Duration = Duration::from_secs(10);
 
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] = &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, activity::SCHEMA];
+const SCHEMA: &[&str] = &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, activity::SCHEMA, digest::SCHEMA];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;

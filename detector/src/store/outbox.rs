@@ -127,8 +127,7 @@ impl Store {
     /// # Errors
     /// The store cannot be written.
     pub fn post(&self, owner: &str, sink: &str, card: &Card) -> Result<(), StoreError> {
-        let body = json_of(card, "a card")?;
-        want(&self.db(), owner, sink, ("card", &card.id, 1), Some(&body), now_ms())
+        post(&self.db(), owner, sink, card)
     }
 
     /// The message of this sink that is due and was wanted first. What is on its way is written down.
@@ -285,6 +284,12 @@ impl Store {
         )?;
         Ok(statement.query_row([sink, owner], |row| Ok((number(row.get(0)?), row.get(1)?)))?)
     }
+}
+
+/// Queues a card of its own.
+pub(super) fn post(db: &Connection, owner: &str, sink: &str, card: &Card) -> Result<(), StoreError> {
+    let body = json_of(card, "a card")?;
+    want(db, owner, sink, ("card", &card.id, 1), Some(&body), now_ms())
 }
 
 /// Wants something said to a sink: a new row, or a higher revision of the one that is there.
