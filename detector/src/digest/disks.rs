@@ -30,11 +30,11 @@ pub struct Disk {
 
 /// The file systems of these directories that are used by more than `share`, the fullest first. Directories that are
 /// not there are passed over: an agent's may be in a container.
-pub fn over(share: f64, places: impl IntoIterator<Item = &Path>) -> Vec<Disk> {
+pub fn over(share: f64, places: &[PathBuf]) -> Vec<Disk> {
     let mut by_device: BTreeMap<u64, (PathBuf, Vec<String>)> = BTreeMap::new();
-    for place in places.into_iter().take(MOST) {
+    for place in places.iter().take(MOST) {
         let Ok(found) = std::fs::metadata(place) else { continue };
-        let (_, named) = by_device.entry(found.dev()).or_insert_with(|| (place.to_path_buf(), Vec::new()));
+        let (_, named) = by_device.entry(found.dev()).or_insert_with(|| (place.clone(), Vec::new()));
         let name = place.to_string_lossy().into_owned();
         if named.len() < NAMED && !named.contains(&name) {
             named.push(name);
@@ -92,12 +92,13 @@ mod tests {
         let pattern = format!("{}/*", place.path().display());
         let found = expand(&[pattern, "/nonexistent/*".to_owned(), "[".to_owned()]);
         assert_eq!(found.len(), 2);
-        let gone = Path::new("/nonexistent/a");
-        let disks = over(-1.0, found.iter().map(PathBuf::as_path).chain([gone]));
+        let mut all = found.clone();
+        all.push("/nonexistent/a".into());
+        let disks = over(-1.0, &all);
         assert_eq!(disks.len(), 1, "{disks:?}");
         let Disk { mount, size, used, share, workspaces } = &disks[0];
         assert!(place.path().starts_with(mount) && used <= size && (0.0..=1.0).contains(share), "{disks:?}");
         assert_eq!(workspaces.len(), 2);
-        assert!(over(1.0, found.iter().map(PathBuf::as_path)).is_empty());
+        assert!(over(1.0, &found).is_empty());
     }
 }

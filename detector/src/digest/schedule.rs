@@ -156,7 +156,7 @@ pub fn made(
     let mut digest = Digest::of(store, host, agent, span)?;
     let mut places = disks::expand(workspaces);
     places.extend(digest.workspaces().map(Into::into));
-    digest.disks = disks::over(disks::FULL, places.iter().map(std::path::PathBuf::as_path));
+    digest.disks = disks::over(disks::FULL, &places);
     Ok(digest)
 }
 
