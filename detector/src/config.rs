@@ -15,8 +15,10 @@ use crate::digest::schedule::Schedule;
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 use crate::sinks::http::{Http, HttpConfig};
+use crate::store::room::Limits;
 
 mod digest;
+pub mod quiet;
 pub mod sinks;
 mod store;
 mod tasks;
@@ -227,6 +229,8 @@ pub struct Checked {
     pub http: Http,
     /// The digest that is sent by itself.
     pub digest: Option<Schedule>,
+    /// What the store may take.
+    pub limits: Limits,
     /// Where it was read from; need not be a file.
     pub path: PathBuf,
 }
@@ -347,6 +351,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
     let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(wrong)?;
     let http = Http::new(&config.http).map_err(|(at, message)| invalid(at, message))?;
     let digest = config.digest.schedule(&sinks).map_err(|(at, message)| invalid(at, message))?;
+    let limits = config.store.limits().map_err(|(at, message)| invalid(at, message))?;
     let mut patterns = Vec::new();
     for agent in &config.agents {
         let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {
@@ -395,12 +400,13 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
         sinks,
         http,
         digest,
+        limits,
         path: path.to_path_buf(),
     })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.
-fn bytes(text: &str) -> Option<u32> {
+pub(crate) fn bytes(text: &str) -> Option<u32> {
     let text = text.trim();
     let (number, unit) = if let Some(number) = text.strip_suffix("MiB") {
         (number, 1 << 20)

@@ -3,5 +3,15 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
+mod alertmanager;
+mod cards;
+mod googlechat;
 mod http;
+mod matrix;
+mod opsgenie;
+mod otlp;
+mod pagerduty;
 mod receiver;
+mod sample;
+mod teams;
+mod webhook;

@@ -51,15 +51,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let usual = PathBuf::from(CONFIG);
     let config = args.config.clone().or_else(|| usual.is_file().then_some(usual));
     let checked = setup::config(config.as_deref())?;
-    let path = args.store.clone().unwrap_or_else(|| setup::store_path(&checked.config));
-    if !path.is_file() {
+    let path = setup::store_path(&checked.config, args.store.as_deref());
+    let Some(store) = Store::existing(&path)? else {
         return Err(BadArgument(format!(
             "there is no store {}; `detector run` makes it, or name another with --store FILE",
             path.display()
         ))
         .into());
-    }
-    let store = Store::open(&path)?;
+    };
     let now = now_ms();
     let span = i64::try_from(args.since.as_millis()).unwrap_or(i64::MAX);
     let workspaces: Vec<String> =
