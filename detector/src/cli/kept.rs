@@ -42,7 +42,7 @@ impl Which {
     fn path(&self) -> anyhow::Result<PathBuf> {
         match &self.store {
             Some(path) => Ok(path.clone()),
-            None => Ok(setup::store_path(&self.config()?.config)),
+            None => Ok(setup::store_path(&self.config()?.config, None)),
         }
     }
 
