@@ -31,8 +31,6 @@ const BUSY: Duration = Duration::from_secs(10);
 const JOURNAL: i64 = 16 << 20;
 
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] =
-    &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA, activity::SCHEMA];
 const SCHEMA: &[&str] = &[
     alerts::SCHEMA,
     outbox::SCHEMA,
