@@ -218,7 +218,7 @@ fn incident_text(explanation: &IncidentExplanation, colour: Colour) -> String {
         for note in &one.notes {
             push(&mut out, "      mind: ", &clip(note, 4 * MOST));
         }
-        if let Some(way) = one.silence.iter().find(|way| way.kind != "mute") {
+        if let Some(way) = one.silence.iter().find(|way| matches!(way.kind, "filter" | "task")) {
             push(&mut out, "      ", &clip(&way.text, MOST));
         }
     }
