@@ -112,7 +112,7 @@ pub struct IncidentExplanation {
 /// Explains one alert by the rules of now.
 pub fn alert(alert: &Alert, rules: &RuleSet) -> Explanation {
     let meta = rules.rules().iter().find(|rule| rule.id == alert.rule.id);
-    let rule = meta.map(|meta| self::rule(meta));
+    let rule = meta.map(|meta| rule(meta));
     let (fields, then) = fields(alert);
     let mut notes = Vec::new();
     let evaluation =

@@ -5,7 +5,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
+mod chat;
 mod chromium;
+#[path = "../sinks/receiver.rs"]
+#[expect(dead_code, reason = "the tests of sinks use the rest")]
+mod receiver;
 mod story;
 
 use std::fs;
@@ -196,6 +200,25 @@ fn chromium_shows_the_report_and_nothing_leaves_it() {
     // The pictures.
     browser.open(&pages[0], 1120, 1000, "light").unwrap();
     keep("report.png", &browser.picture(1120, 1180).unwrap());
+}
+
+#[test]
+fn a_chat_window_shows_the_card() {
+    let Some(chromium) = chromium::program() else {
+        skip!("Chromium is not here; `cargo xtask setup` installs it")
+    };
+    let place = tempfile::tempdir().unwrap();
+    let (store, id) = judge(rome(), place.path());
+    let blocks = chat::blocks(&store, &id);
+    let page = place.path().join("card.html");
+    fs::write(&page, chat::page(&blocks)).unwrap();
+    let mut browser = Browser::start(chromium).unwrap();
+    browser.open(&page, 820, 600, "light").unwrap();
+    let shown = browser.value("document.body.textContent").unwrap();
+    assert!(shown.as_str().unwrap().contains("coder"), "{shown}");
+    let height = browser.value("document.documentElement.scrollHeight").unwrap().as_u64().unwrap();
+    let height = u32::try_from(height.clamp(200, 1_600)).unwrap();
+    keep("card.png", &browser.picture(820, height).unwrap());
 }
 
 /// Puts a picture into the target directory, and into the documents where that is asked for.
