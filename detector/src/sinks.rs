@@ -14,15 +14,15 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod alertmanager;
 pub mod command;
 pub mod email;
 pub mod file;
 mod gist;
+pub mod googlechat;
 pub mod http;
 pub mod human;
 pub mod journald;
-pub mod alertmanager;
-pub mod googlechat;
 pub mod matrix;
 pub mod opsgenie;
 pub mod otlp;
@@ -30,9 +30,9 @@ mod outline;
 pub mod pagerduty;
 pub mod secret;
 pub mod stdout;
+pub mod syslog;
 pub mod teams;
 pub mod webhook;
-pub mod syslog;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]

@@ -11,9 +11,9 @@ use thiserror::Error;
 
 pub mod activity;
 pub mod alerts;
+pub mod find;
 pub mod fold;
 pub mod instance;
-pub mod find;
 pub mod mute;
 pub mod outbox;
 pub mod queue;
@@ -30,14 +30,8 @@ const BUSY: Duration = Duration::from_secs(10);
 const JOURNAL: i64 = 16 << 20;
 
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] = &[
-    alerts::SCHEMA,
-    outbox::SCHEMA,
-    mute::SCHEMA,
-    instance::SCHEMA,
-    queue::SCHEMA,
-    activity::SCHEMA,
-];
+const SCHEMA: &[&str] =
+    &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA, activity::SCHEMA];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;

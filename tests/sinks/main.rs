@@ -5,6 +5,7 @@
 
 mod alertmanager;
 mod cards;
+mod engine;
 mod googlechat;
 mod http;
 mod matrix;
