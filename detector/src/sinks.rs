@@ -14,16 +14,28 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod alertmanager;
+pub mod command;
 pub mod discord;
+pub mod email;
 pub mod file;
+mod gist;
+pub mod googlechat;
 pub mod http;
 pub mod human;
+pub mod journald;
 mod markup;
+pub mod matrix;
 pub mod mattermost;
+pub mod opsgenie;
+pub mod otlp;
 mod outline;
+pub mod pagerduty;
 pub mod secret;
 pub mod slack;
 pub mod stdout;
+pub mod syslog;
+pub mod teams;
 pub mod telegram;
 pub mod webhook;
 
@@ -230,9 +242,20 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    alertmanager::AlertmanagerConfig,
+    command::CommandConfig,
     discord::DiscordConfig,
+    email::EmailConfig,
+    googlechat::GooglechatConfig,
+    journald::JournaldConfig,
+    matrix::MatrixConfig,
     mattermost::MattermostConfig,
+    opsgenie::OpsgenieConfig,
+    otlp::OtlpConfig,
+    pagerduty::PagerdutyConfig,
     slack::SlackConfig,
+    syslog::SyslogConfig,
+    teams::TeamsConfig,
     telegram::TelegramConfig,
     webhook::WebhookConfig,
 }

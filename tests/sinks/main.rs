@@ -3,13 +3,21 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
+mod alertmanager;
+mod cards;
 mod discord;
+mod googlechat;
 mod http;
+mod matrix;
 mod mattermost;
+mod opsgenie;
+mod otlp;
 mod outcome;
+mod pagerduty;
 mod proxy;
 mod receiver;
 mod sample;
 mod slack;
+mod teams;
 mod telegram;
 mod webhook;

@@ -5,11 +5,25 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::escape::clip;
 use super::incident::Incident;
 use super::{Alert, Level};
+use crate::redact;
 
 /// The value of [`Card::schema`].
 pub const SCHEMA: &str = "detector.card/1";
+
+/// Most characters of a title.
+const TITLE_MOST: usize = 200;
+
+/// Most characters of the sentence.
+const SENTENCE_MOST: usize = 700;
+
+/// Most characters of a label.
+const LABEL_MOST: usize = 64;
+
+/// Most characters of a line.
+const LINE_MOST: usize = 600;
 
 /// What a card is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +112,76 @@ pub struct Command {
     pub what: String,
     /// The command line.
     pub line: String,
+}
+
+/// What tells a message from every other: the core reads no clock, so the rim says it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// ULID of the message.
+    pub id: &'a str,
+    /// Host name.
+    pub host: &'a str,
+    /// RFC 3339: now.
+    pub time: &'a str,
+}
+
+/// A message about the detector itself: what happened as a few words and as a sentence, and what else there is to say.
+pub fn notice(stamp: Stamp<'_>, level: Level, title: &str, sentence: &str, sections: Vec<Section>) -> Card {
+    let Stamp { id, host, time } = stamp;
+    Card {
+        schema: SCHEMA.to_owned(),
+        about: About::Notice,
+        id: id.to_owned(),
+        revision: 1,
+        level,
+        host: told(host, 200),
+        time: time.to_owned(),
+        updated: time.to_owned(),
+        title: told(title, TITLE_MOST),
+        sentence: told(sentence, SENTENCE_MOST),
+        agent: None,
+        rules: Vec::new(),
+        tags: Vec::new(),
+        findings: 0,
+        news: Vec::new(),
+        sections: sections.into_iter().map(section).collect(),
+        commands: Vec::new(),
+    }
+}
+
+/// A message that only shows that messages arrive. `sink` is what the operator calls it.
+pub fn test(stamp: Stamp<'_>, sink: &str) -> Card {
+    let sentence = format!("The sink {sink} of the detector on {} works; nothing happened.", stamp.host);
+    let lines = vec![
+        Line { label: "sink".to_owned(), text: sink.to_owned(), code: true },
+        Line { label: "sent".to_owned(), text: stamp.time.to_owned(), code: false },
+    ];
+    Card {
+        about: About::Test,
+        ..notice(
+            stamp,
+            Level::Informational,
+            "Test message",
+            &sentence,
+            vec![Section { name: "Test".to_owned(), lines }],
+        )
+    }
+}
+
+/// A section without secrets, and with every deceptive character visible.
+fn section(section: Section) -> Section {
+    let Section { name, lines } = section;
+    let line = |Line { label, text, code }: Line| Line {
+        label: told(&label, LABEL_MOST),
+        text: told(&text, LINE_MOST),
+        code,
+    };
+    Section { name, lines: lines.into_iter().map(line).collect() }
+}
+
+/// Text for people: no secrets, nothing that deceives, not too long.
+fn told(text: &str, most: usize) -> String {
+    clip(&redact::text(text), most)
 }
 
 /// The card of an incident. `news` are its alerts that the message before did not have; empty in the first.

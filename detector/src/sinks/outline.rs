@@ -61,7 +61,14 @@ fn cut(card: &Card, characters: usize, lines: usize) -> Card {
         news: card.news.iter().take(lines.max(1)).map(|news| short(news, characters)).collect(),
         commands: Vec::new(),
         sections: Vec::new(),
-        ..card.clone()
+        schema: card.schema.clone(),
+        about: card.about,
+        id: card.id.clone(),
+        revision: card.revision,
+        level: card.level,
+        time: card.time.clone(),
+        updated: card.updated.clone(),
+        findings: card.findings,
     };
     let sections = if lines == 0 { &[] } else { &*card.sections };
     for section in sections.iter().take(SECTIONS) {
@@ -110,7 +117,19 @@ pub(super) fn follow_up(card: &Card) -> Card {
         sentence: format!("{} finding{plural} so far, the last at {}.", card.findings, card.updated),
         sections: vec![Section { name: "New".to_owned(), lines }],
         commands: Vec::new(),
-        ..card.clone()
+        schema: card.schema.clone(),
+        about: card.about,
+        id: card.id.clone(),
+        revision: card.revision,
+        level: card.level,
+        host: card.host.clone(),
+        time: card.time.clone(),
+        updated: card.updated.clone(),
+        agent: card.agent.clone(),
+        rules: card.rules.clone(),
+        tags: card.tags.clone(),
+        findings: card.findings,
+        news: Vec::new(),
     };
     add_way_to_the_whole(&mut out, "see the whole");
     out
