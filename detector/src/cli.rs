@@ -13,10 +13,13 @@ use crate::rules::RulesError;
 use crate::sinks::SinkError;
 use crate::sinks::human::Colour;
 
+mod alerts;
 mod canary;
 mod docs;
 mod doctor;
+mod explain;
 mod gpu;
+mod kept;
 mod record;
 mod replay;
 mod rules;
@@ -48,6 +51,8 @@ enum Command {
     Wrap(wrap::Args),
     Replay(replay::Args),
     Record(record::Args),
+    Alerts(alerts::Args),
+    Explain(explain::Args),
     Rules(rules::RulesArgs),
     Doctor(doctor::Args),
     Gpu(gpu::Args),
@@ -98,6 +103,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wrap(args) => wrap::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Record(args) => record::run(&args),
+        Command::Alerts(args) => alerts::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gpu(args) => gpu::run(&args),
@@ -143,6 +150,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         Command::Wrap(_)
         | Command::Replay(_)
         | Command::Record(_)
+        | Command::Alerts(_)
+        | Command::Explain(_)
         | Command::Rules(_)
         | Command::Doctor(_)
         | Command::Gpu(_)

@@ -14,7 +14,9 @@ use crate::canary::{Canary, Kind};
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 use crate::sinks::http::{Http, HttpConfig};
+use crate::store::room::Limits;
 
+pub mod quiet;
 pub mod sinks;
 mod store;
 mod tasks;
@@ -220,6 +222,8 @@ pub struct Checked {
     pub sinks: Vec<SinkConfig>,
     /// The client of those that speak HTTP.
     pub http: Http,
+    /// What the store may take.
+    pub limits: Limits,
     /// Where it was read from; need not be a file.
     pub path: PathBuf,
 }
@@ -339,6 +343,7 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
     };
     let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(wrong)?;
     let http = Http::new(&config.http).map_err(|(at, message)| invalid(at, message))?;
+    let limits = config.store.limits().map_err(|(at, message)| invalid(at, message))?;
     let mut patterns = Vec::new();
     for agent in &config.agents {
         let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {
@@ -378,7 +383,17 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
         daemons.push(entry.get_ref().clone());
     }
     let canaries = canaries(&config, invalid)?;
-    Ok(Checked { config, patterns, ring_size, daemons, canaries, sinks, http, path: path.to_path_buf() })
+    Ok(Checked {
+        config,
+        patterns,
+        ring_size,
+        daemons,
+        canaries,
+        sinks,
+        http,
+        limits,
+        path: path.to_path_buf(),
+    })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.

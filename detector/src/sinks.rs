@@ -21,8 +21,17 @@ mod gist;
 pub mod http;
 pub mod human;
 pub mod journald;
+pub mod alertmanager;
+pub mod googlechat;
+pub mod matrix;
+pub mod opsgenie;
+pub mod otlp;
+mod outline;
+pub mod pagerduty;
 pub mod secret;
 pub mod stdout;
+pub mod teams;
+pub mod webhook;
 pub mod syslog;
 
 /// What a sink is given.
@@ -228,6 +237,14 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    alertmanager::AlertmanagerConfig,
+    googlechat::GooglechatConfig,
+    matrix::MatrixConfig,
+    opsgenie::OpsgenieConfig,
+    otlp::OtlpConfig,
+    pagerduty::PagerdutyConfig,
+    teams::TeamsConfig,
+    webhook::WebhookConfig,
     command::CommandConfig,
     email::EmailConfig,
     journald::JournaldConfig,

@@ -1,5 +1,7 @@
 //! A finding becomes an alert: who, what, on what evidence, in words.
 
+use std::sync::Arc;
+
 use ulid::Ulid;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -74,7 +76,7 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
         coverage,
         count: 1,
         latency_us: received.since(time) / 1_000,
-        subject: None,
+        subject: Some(Arc::new(subject.fields())),
     }
 }
 

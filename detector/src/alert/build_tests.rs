@@ -82,7 +82,7 @@ fn hostile_strings_never_break_a_line() {
     assert_eq!(line.lines().count(), 1);
     assert!(!line.trim_end_matches('\n').contains(crate::alert::escape::is_deceptive));
     let back: Alert = serde_json::from_str(&line).unwrap();
-    assert_eq!(back, alert);
+    assert_eq!(back, Alert { subject: None, ..alert.clone() });
     assert_eq!(back.process.unwrap().argv[1], hostile);
     assert!(!alert.summary.contains(crate::alert::escape::is_deceptive));
 }
@@ -93,4 +93,19 @@ fn command_lines_of_ancestors_are_cut() {
     let line = command_line(&argv);
     assert_eq!(line.chars().count(), COMMAND_MOST + 1);
     assert_eq!(command_line(&["a".into(), "b".into()]), "a b");
+}
+
+#[test]
+fn the_subject_holds_every_field_within_bounds() {
+    let argv = vec!["xmrig".into(), "-o".into(), "pool:3333".into(), "é".repeat(200_000).into()];
+    let subject = judge(miner(argv)).subject.unwrap();
+    assert_eq!(subject["Image"], "/tmp/xmrig");
+    assert_eq!(subject["Agent"], "coder");
+    assert_eq!(subject["Args"][2], "pool:3333");
+    assert!(subject["MinerTokens"].is_array() && !subject.contains_key("Sni"));
+    for (name, value) in &*subject {
+        assert!(value.to_string().len() < 9_000, "{name}");
+    }
+    assert!(subject["CommandLine"].as_str().unwrap().ends_with("bytes in all]"));
+    assert!(subject.values().map(|value| value.to_string().len()).sum::<usize>() < 70_000);
 }

@@ -98,7 +98,8 @@ impl Groups {
         let bytes = alert_bytes(alert);
         self.serial += 1;
         let group = Group {
-            alert: Box::new(alert.clone()),
+            // What is judged again is stored with the first.
+            alert: Box::new(Alert { subject: None, ..alert.clone() }),
             time,
             late: false,
             opened: now,

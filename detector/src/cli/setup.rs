@@ -40,25 +40,34 @@ pub(super) fn rules(config: &Config) -> anyhow::Result<RuleSet> {
 pub(super) fn targets(checked: &Checked) -> anyhow::Result<Vec<Target>> {
     let open = |sink: &SinkConfig| {
         let SinkConfig { name, routing, kind } = sink;
-        Ok(Target {
-            name: name.clone(),
-            routing: routing.clone(),
-            grain: kind.grain(),
-            sink: kind.open(name, &checked.http)?,
-        })
+        let mut target = Target::new(name, kind.grain(), routing.clone(), kind.open(name, &checked.http)?);
+        target.rate = kind.rate();
+        let (name, kind, http) = (name.clone(), Arc::clone(kind), checked.http.clone());
+        target.reopen = Some(Arc::new(move || kind.open(&name, &http)));
+        Ok(target)
     };
     checked.sinks.iter().map(open).collect()
 }
 
-/// Where the store of a configuration is.
-pub(super) fn store_path(config: &Config) -> PathBuf {
-    let named = std::env::var_os("DETECTOR_STORE").map(PathBuf::from);
+/// Where the store of a configuration is; what the command line or the environment names comes first.
+pub(super) fn store_path(config: &Config, named: Option<&Path>) -> PathBuf {
+    let named =
+        named.map(Path::to_path_buf).or_else(|| std::env::var_os("DETECTOR_STORE").map(PathBuf::from));
     named.or_else(|| config.store.path.clone()).unwrap_or_else(|| PathBuf::from(store::DEFAULT))
 }
 
-/// The store that a configuration names.
-pub(super) fn store(config: &Config) -> anyhow::Result<Arc<Store>> {
-    Ok(Arc::new(Store::open(&store_path(config))?))
+/// The store of a configuration. Where its disk is full or broken it is one in memory: the detector is there to see who
+/// fills disks.
+pub(super) fn store(config: &Config, named: Option<&Path>) -> anyhow::Result<Arc<Store>> {
+    let store = match Store::open(&store_path(config, named)) {
+        Err(error) if error.is_disk() => {
+            let error = anyhow::Error::from(error);
+            tracing::error!("{error:#}; alerts are kept in memory and do not outlive the detector");
+            Store::in_memory()?
+        }
+        opened => opened?,
+    };
+    Ok(Arc::new(store))
 }
 
 /// A recorder for this host.

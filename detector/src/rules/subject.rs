@@ -17,6 +17,7 @@ use crate::event::{
 use crate::process::{Process, ProcessTable};
 use crate::task::{InFlight, Ledger};
 
+mod all;
 mod intent;
 mod target;
 mod value;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use crate::activity::Sample;
+use crate::activity::{Activity, Sample};
 use crate::pipeline::Outputs;
 use crate::store::Store;
 
@@ -15,6 +15,7 @@ const WAITING: usize = 1_024;
 #[derive(Debug)]
 struct Note {
     samples: Vec<Sample>,
+    activity: Vec<Activity>,
 }
 
 /// The ring thread's end.
@@ -38,10 +39,13 @@ impl Notes {
 
     /// Takes what is to be put down out of what a step gave; never blocks.
     pub fn take(&mut self, outputs: &mut Outputs) {
-        if outputs.samples.is_empty() {
+        if outputs.samples.is_empty() && outputs.activity.is_empty() {
             return;
         }
-        let note = Note { samples: std::mem::take(&mut outputs.samples) };
+        let note = Note {
+            samples: std::mem::take(&mut outputs.samples),
+            activity: std::mem::take(&mut outputs.activity),
+        };
         if self.sender.try_send(note).is_err() {
             self.dropped += 1;
             if self.dropped.is_power_of_two() {
@@ -64,8 +68,8 @@ impl Notes {
 
 fn keep(store: &Store, notes: &Receiver<Note>) {
     let mut failed = 0_u64;
-    while let Ok(Note { samples }) = notes.recv() {
-        if let Err(error) = store.add_samples(&samples) {
+    while let Ok(Note { samples, activity }) = notes.recv() {
+        if let Err(error) = store.add_samples(&samples).and_then(|()| store.add_activity(&activity)) {
             failed += 1;
             if failed.is_power_of_two() {
                 let error = anyhow::Error::from(error);
