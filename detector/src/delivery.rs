@@ -272,6 +272,11 @@ pub fn start(
 }
 
 impl Delivery {
+    /// Whose queues in the store this serves.
+    pub fn owner(&self) -> &str {
+        &self.shared.owner
+    }
+
     /// Hands cards to the sinks.
     pub fn post(&self) -> Post {
         Post(Arc::clone(&self.shared))
@@ -370,7 +375,7 @@ fn supervise(mut worker: Worker) {
             reason = said(&*panic),
             "the thread of a sink panicked; it is restarted"
         );
-        std::thread::sleep(REST);
+        worker.rest(REST);
     }
 }
 

@@ -195,7 +195,11 @@ impl View {
             evidence: evidence.collect(),
             counter: flat(|alert| alert.counter_evidence.clone()),
             responses: flat(|alert| {
-                alert.response.iter().map(|done| format!("{} ({}): {}", done.action, done.mode, done.outcome)).collect()
+                alert
+                    .response
+                    .iter()
+                    .map(|done| format!("{} ({}): {}", done.action, done.mode, done.outcome))
+                    .collect()
             }),
             unseen: flat(unseen),
             alerts: alerts.iter().map(|one| AlertView::of(one, &of)).collect(),
@@ -262,11 +266,14 @@ fn header(
         rows.push(("Agent", text));
     }
     if let Some(task) = alerts().find_map(|alert| alert.task.as_ref()) {
-        let expects = if task.expects.is_empty() { "nothing of note".to_owned() } else { task.expects.join(", ") };
+        let expects =
+            if task.expects.is_empty() { "nothing of note".to_owned() } else { task.expects.join(", ") };
         rows.push(("Task", format!("{} ({}), expects {expects}", task.name, task.id)));
     }
-    let mut calls: Vec<String> =
-        alerts().filter_map(|alert| alert.tool_call.as_ref()).map(|call| format!("{} ({})", call.name, call.id)).collect();
+    let mut calls: Vec<String> = alerts()
+        .filter_map(|alert| alert.tool_call.as_ref())
+        .map(|call| format!("{} ({})", call.name, call.id))
+        .collect();
     calls.dedup();
     if !calls.is_empty() {
         rows.push(("Tool call", calls.join(", ")));

@@ -11,9 +11,10 @@ use thiserror::Error;
 
 pub mod activity;
 pub mod alerts;
+pub mod digest;
+pub mod find;
 pub mod fold;
 pub mod instance;
-pub mod find;
 pub mod mute;
 pub mod outbox;
 pub mod queue;
@@ -37,6 +38,7 @@ const SCHEMA: &[&str] = &[
     instance::SCHEMA,
     queue::SCHEMA,
     activity::SCHEMA,
+    digest::SCHEMA,
 ];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.

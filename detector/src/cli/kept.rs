@@ -40,10 +40,7 @@ impl Which {
     }
 
     fn path(&self) -> anyhow::Result<PathBuf> {
-        match &self.store {
-            Some(path) => Ok(path.clone()),
-            None => Ok(setup::store_path(&self.config()?.config)),
-        }
+        Ok(setup::store_path(&self.config()?.config, self.store.as_deref()))
     }
 
     /// The store, which must be there.

@@ -62,7 +62,8 @@ struct Stroke {
 /// The plot of a series; `None` where there is nothing in it.
 pub(super) fn plot(series: &Series, facts: &[(&Alert, &Evidence)], setting: &Setting) -> Option<Plot> {
     let Series { name, unit, top, points } = series;
-    let points: Vec<(i64, f64)> = thin(points.iter().copied().filter(|(_, value)| value.is_finite()).collect());
+    let points: Vec<(i64, f64)> =
+        thin(points.iter().copied().filter(|(_, value)| value.is_finite()).collect());
     let (first, last) = (points.first()?.0, points.last()?.0);
     let span = Span::around(i128::from(first) * 1_000_000, i128::from(last) * 1_000_000);
     let highest = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
@@ -71,7 +72,8 @@ pub(super) fn plot(series: &Series, facts: &[(&Alert, &Evidence)], setting: &Set
     let base = HEIGHT - BELOW;
     let y = |value: f64| round(base - (value / top).clamp(0.0, 1.0) * (base - ABOVE));
     let x = |ms: i64| span.x(i128::from(ms) * 1_000_000);
-    let runs: Vec<&[(i64, f64)]> = points.chunk_by(|a, b| b.0 - a.0 <= GAP.max((last - first) / 100)).collect();
+    let runs: Vec<&[(i64, f64)]> =
+        points.chunk_by(|a, b| b.0 - a.0 <= GAP.max((last - first) / 100)).collect();
     let line = |run: &&[(i64, f64)]| {
         let points: Vec<String> = run.iter().map(|(ms, value)| format!("{},{}", x(*ms), y(*value))).collect();
         points.join(" ")

@@ -114,8 +114,8 @@ const LANES: [&str; 6] = ["Tool calls", "Process", "Network", "Files", "GPU and 
 /// The lane of a kind of evidence.
 fn lane(kind: &str) -> usize {
     match kind {
-        "connect" | "connect_result" | "payload" | "flow" | "send" | "bind" | "listen" | "stratum" | "ssh" | "tls"
-        | "http" | "dns" | "socks" | "noise" | "tunnel" | "shell" | "canary" => 2,
+        "connect" | "connect_result" | "payload" | "flow" | "send" | "bind" | "listen" | "stratum"
+        | "ssh" | "tls" | "http" | "dns" | "socks" | "noise" | "tunnel" | "shell" | "canary" => 2,
         "file" => 3,
         "lost" => 5,
         kind if kind.starts_with("gpu") || kind.starts_with("cpu") || kind.starts_with("mining") => 4,
@@ -156,7 +156,11 @@ pub(super) fn timeline(facts: &[(&Alert, &Evidence)], setting: &Setting) -> Time
     }
     let shown = setting.zone.clone();
     let clock = |at: i128| {
-        Timestamp::from_nanosecond(at).unwrap_or_default().to_zoned(shown.clone()).strftime("%H:%M:%S").to_string()
+        Timestamp::from_nanosecond(at)
+            .unwrap_or_default()
+            .to_zoned(shown.clone())
+            .strftime("%H:%M:%S")
+            .to_string()
     };
     Timeline {
         width: WIDTH,
@@ -178,7 +182,10 @@ pub(super) fn timeline(facts: &[(&Alert, &Evidence)], setting: &Setting) -> Time
 fn bars(facts: &[(&Alert, &Evidence)]) -> Vec<(i128, i128, String)> {
     let mut all: Vec<(String, i128, i128, String)> = Vec::new();
     for (alert, fact) in facts {
-        let task = alert.task.as_ref().map(|task| (format!("task {}", task.id), &task.started, format!("task {}", task.name)));
+        let task = alert
+            .task
+            .as_ref()
+            .map(|task| (format!("task {}", task.id), &task.started, format!("task {}", task.name)));
         let call = alert
             .tool_call
             .as_ref()

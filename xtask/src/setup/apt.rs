@@ -72,6 +72,7 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
 const SERVICES: &[(&str, &[&str])] = &[
     ("openssh-server", &["ssh.service", "ssh.socket"]),
     ("auditd", &["auditd.service"]),
+    ("prometheus-alertmanager", &["prometheus-alertmanager.service"]),
     ("rsyslog", &["rsyslog.service"]),
     ("exim4-daemon-light", &["exim4.service", "exim4-base.timer"]),
 ];

@@ -95,6 +95,12 @@ const NEEDS: &[Need] = &[
     need(Purpose::Live, Sign::Program("ffmpeg"), "ffmpeg", "computes for long, and is no miner"),
     need(
         Purpose::Live,
+        Sign::Program("prometheus-alertmanager"),
+        "prometheus-alertmanager",
+        "alerts are sent to a real one",
+    ),
+    need(
+        Purpose::Live,
         Sign::Package,
         "python3-numpy",
         "products of matrices and training, which are no mining",
