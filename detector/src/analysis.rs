@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::alert::Level;
 use crate::event::{
-    AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
+    AgentId, CgroupId, CpuSample, Event, Exec, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
 };
 use crate::network::{Names, Recognised};
 use crate::process::{Process, ProcessTable};
@@ -283,6 +283,11 @@ impl Analyses {
         self.gpu.tick(around);
         self.mining.tick(around, out);
         self.weigh(around, from, out);
+    }
+
+    /// The process of an agent that wrote what this executes, if one did.
+    pub(crate) fn writer(&self, exec: &Exec) -> Option<ProcessId> {
+        self.new_code.writer(exec)
     }
 
     /// Things that were not followed because too many were.
