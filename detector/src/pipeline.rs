@@ -21,7 +21,7 @@ use crate::event::{
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::redact;
-use crate::rules::{Finding, RuleSet, Subject, What};
+use crate::rules::{Category, Finding, RuleSet, Subject, What};
 use crate::task::{Ledger, TaskChange, ToolCall};
 use crate::telemetry::Watched;
 
@@ -495,7 +495,8 @@ impl Pipeline {
 fn ties(subject: &Subject<'_>, key: &group::Key, analyses: &Analyses) -> SmallVec<[Tie; 4]> {
     let group::Key { rule, agent, root, declared } = *key;
     let process = subject.what.process();
-    if process.pid == 0 || agent == AgentId::NONE {
+    let of_sensor = subject.what.category() == Some(Category::Sensor);
+    if of_sensor || process.pid == 0 || agent == AgentId::NONE {
         return smallvec![Tie::Rule { agent, rule }];
     }
     if declared {

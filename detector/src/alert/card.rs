@@ -15,6 +15,8 @@ mod process;
 mod schema;
 mod section;
 mod story;
+#[cfg(test)]
+mod tests;
 
 pub use command::set_cgroup_mount;
 pub use story::incident;
