@@ -208,11 +208,11 @@ fn duration(micros: u64) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::alert::{AgentRef, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
 
-    pub(in crate::sinks) fn alert() -> Alert {
+    pub(crate) fn alert() -> Alert {
         Alert {
             schema: SCHEMA.to_owned(),
             id: "01HF7YAT00QW5V9ZK8TD4M2C3R".to_owned(),

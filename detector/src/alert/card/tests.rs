@@ -160,7 +160,9 @@ pub(super) fn lost() -> Incident {
 #[test]
 fn a_single_finding() {
     let one = alert(1, Level::High, "Known miner executed", "exec", "pid 7 executed /tmp/x", json!({}));
-    check(&incident(&of(vec![one]), &[]), &expect![[r#"
+    check(
+        &incident(&of(vec![one]), &[]),
+        &expect![[r#"
         HIGH Known miner executed
           Known miner executed: pid 7 executed /tmp/x.
           Agent
@@ -187,13 +189,16 @@ fn a_single_finding() {
           let them go on: echo 0 > /sys/fs/cgroup/agents/coder-1/cgroup.freeze
           end its processes, as root (Linux 5.14 and later): echo 1 > /sys/fs/cgroup/agents/coder-1/cgroup.kill
           end this process alone, if it still is the one: kill -KILL 7
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_story_that_grew_is_told_in_order_of_time() {
     let grown = grown();
-    check(&incident(&grown, grown.alerts.get(2..).unwrap()), &expect![[r#"
+    check(
+        &incident(&grown, grown.alerts.get(2..).unwrap()),
+        &expect![[r#"
         CRITICAL Cryptocurrency mining (and 2 more)
           coder ran /tmp/x, which it had from files.example, connected to pool.example:3333 and mines with /tmp/x (sure).
           new Cryptocurrency mining: x (pid 7) mines.
@@ -238,7 +243,8 @@ fn a_story_that_grew_is_told_in_order_of_time() {
           let them go on: echo 0 > /sys/fs/cgroup/agents/coder-1/cgroup.freeze
           end its processes, as root (Linux 5.14 and later): echo 1 > /sys/fs/cgroup/agents/coder-1/cgroup.kill
           end this process alone, if it still is the one: kill -KILL 7
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -252,7 +258,9 @@ fn a_change_shows_its_lines() {
         json!({"TargetFilename": "/etc/cron.d/job", "ChangeAdded": ["# job", "@reboot root /tmp/x"], "ChangeRemoved": ["# old"]}),
     );
     change.counter_evidence = vec!["the task build (t1) declares persistence".to_owned()];
-    check(&incident(&of(vec![change]), &[]), &expect![[r#"
+    check(
+        &incident(&of(vec![change]), &[]),
+        &expect![[r#"
         HIGH Scheduled job changed
           Scheduled job changed: bash (pid 7) created /etc/cron.d/job; adds: @reboot root /tmp/x (at every boot, as root).
           Agent
@@ -282,12 +290,15 @@ fn a_change_shows_its_lines() {
           let them go on: echo 0 > /sys/fs/cgroup/agents/coder-1/cgroup.freeze
           end its processes, as root (Linux 5.14 and later): echo 1 > /sys/fs/cgroup/agents/coder-1/cgroup.kill
           end this process alone, if it still is the one: kill -KILL 7
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_loss_names_no_process() {
-    check(&incident(&lost(), &[]), &expect![[r#"
+    check(
+        &incident(&lost(), &[]),
+        &expect![[r#"
         MEDIUM Events were lost
           Events were lost: the sensor lost 12 events of kind exec.
           Evidence
@@ -303,7 +314,8 @@ fn a_loss_names_no_process() {
             alerts 01HF7YAT00QW5V9ZK8TD4M2C01
           look closer: detector explain 01HF7YAT00QW5V9ZK8TD4M2C01
           every finding: detector alerts --incident 01HF7YAT00QW5V9ZK8TD4M2C3R
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
