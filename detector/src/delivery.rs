@@ -375,7 +375,7 @@ fn supervise(mut worker: Worker) {
             reason = said(&*panic),
             "the thread of a sink panicked; it is restarted"
         );
-        std::thread::sleep(REST);
+        worker.rest(REST);
     }
 }
 

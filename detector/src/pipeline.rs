@@ -411,7 +411,11 @@ impl Pipeline {
     /// Lets alerts whose groups are open name calls that were told since. Once a tick: calls come in batches.
     fn name_calls(&mut self) {
         if std::mem::take(&mut self.calls_told) {
-            self.groups.told(|agent, time| intent::tool_call(&self.tasks, agent, time));
+            self.groups.told(|agent, time| {
+                let mut call = intent::tool_call(&self.tasks, agent, time)?;
+                redact::tool_call(&mut call);
+                Some(call)
+            });
         }
     }
 

@@ -94,6 +94,8 @@ fn an_incident_that_is_graver_is_another_alert_and_the_first_ends() {
 #[test]
 fn harm_stays_text() {
     let (alerts, _) = posted(&huge_card(), None);
+    let size: usize = alerts[0]["annotations"].as_object().unwrap().values().map(length).sum();
+    assert!(size <= 17_000, "{size}");
     for text in alerts.iter().flat_map(texts) {
         assert!(!text.contains('<') && !text.contains("]("), "{text}");
     }

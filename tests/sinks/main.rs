@@ -5,13 +5,25 @@
 
 mod alertmanager;
 mod cards;
+mod command;
+mod discord;
+mod email;
+mod file;
 mod googlechat;
 mod http;
+mod journald;
 mod matrix;
+mod mattermost;
 mod opsgenie;
 mod otlp;
+mod outcome;
 mod pagerduty;
+mod plain;
+mod proxy;
 mod receiver;
 mod sample;
+mod slack;
+mod syslog;
 mod teams;
+mod telegram;
 mod webhook;

@@ -12,6 +12,7 @@ use super::intent::Intent;
 use super::{AgentRef, Alert, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
 use crate::event::{Exec, Nanos, ProcessId};
 use crate::process::Process;
+use crate::redact;
 use crate::rules::{Finding, Subject, What};
 
 /// Most bytes of argv in an alert.
@@ -82,7 +83,9 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
 
 /// The evidence of a repeat, to go with the alert that was given first.
 pub fn repeat(finding: &Finding, subject: &Subject<'_>) -> Evidence {
-    evidence(finding, subject)
+    let mut evidence = evidence(finding, subject);
+    redact::evidence(&mut evidence);
+    evidence
 }
 
 /// What a finding is about, as a sentence.
@@ -156,8 +159,24 @@ fn ancestor(process: &Process) -> Ancestor {
     Ancestor {
         pid: process.id.pid,
         exe: exec.map(|exec| exec.exe.to_string()).unwrap_or_default(),
-        command_line: exec.map(|exec| command_line(&exec.argv)).unwrap_or_default(),
+        command_line: exec.map(|exec| clean_line(&exec.argv)).unwrap_or_default(),
     }
+}
+
+/// As [`command_line`], without secrets: half of one is no longer known as one.
+fn clean_line(argv: &[Box<str>]) -> String {
+    let mut start: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    for argument in argv {
+        start.push(cut(argument, 4 * COMMAND_MOST + 4).to_owned());
+        bytes += argument.len() + 1;
+        if bytes > 4 * COMMAND_MOST {
+            break;
+        }
+    }
+    redact::argv(&mut start);
+    let start: Vec<Box<str>> = start.into_iter().map(Into::into).collect();
+    command_line(&start)
 }
 
 /// Arguments joined, cut early so that a long argv costs nothing.

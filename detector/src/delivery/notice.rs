@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::alert::Level;
-use crate::alert::card::{About, Card, Command, Line, SCHEMA, Section};
+use crate::alert::card::{self, Card, Command, Line, Section, Stamp};
 use crate::alert::escape::clip;
 use crate::store::fold::Folded;
 use crate::store::room::Removed;
@@ -14,34 +14,20 @@ const MOST: usize = 12;
 const NAME: usize = 120;
 
 /// A card that says one thing about the detector.
-pub fn card(about: About, level: Level, host: &str, title: &str, sentence: String) -> Card {
-    let now = jiff::Timestamp::now().to_string();
-    Card {
-        schema: SCHEMA.to_owned(),
-        about,
-        id: ulid::Ulid::new().to_string(),
-        revision: 1,
-        level,
-        host: host.to_owned(),
-        time: now.clone(),
-        updated: now,
-        title: title.to_owned(),
-        sentence,
-        agent: None,
-        rules: Vec::new(),
-        tags: Vec::new(),
-        findings: 0,
-        news: Vec::new(),
-        sections: Vec::new(),
-        commands: Vec::new(),
-    }
+fn notice(host: &str, level: Level, title: &str, sentence: &str) -> Card {
+    let (id, time) = stamp();
+    card::notice(Stamp { id: &id, host, time: &time }, level, title, sentence, Vec::new())
 }
 
 /// A message that only shows that messages arrive.
 pub fn test(host: &str, sink: &str) -> Card {
-    let sentence =
-        format!("This is a test of the sink \"{sink}\": messages of the detector on {host} arrive here.");
-    card(About::Test, Level::Informational, host, "Test message", sentence)
+    let (id, time) = stamp();
+    card::test(Stamp { id: &id, host, time: &time }, sink)
+}
+
+/// An id of its own, and now.
+fn stamp() -> (String, String) {
+    (ulid::Ulid::new().to_string(), jiff::Timestamp::now().to_string())
 }
 
 /// Many incidents that would each have been a message.
@@ -66,7 +52,7 @@ fn counted(host: &str, title: &str, mut sentence: String, folded: &Folded) -> Ca
     let by: Vec<String> =
         levels.iter().rev().map(|(level, count)| format!("{count} {}", level.name())).collect();
     let _ = write!(sentence, " By level: {}.", by.join(", "));
-    let mut card = card(About::Notice, level, host, title, sentence);
+    let mut card = notice(host, level, title, &sentence);
     card.time.clone_from(since);
     card.updated.clone_from(last);
     card.findings = *alerts;
@@ -120,7 +106,7 @@ pub(super) fn room(host: &str, removed: Removed, path: &str, full: bool) -> Card
         removed.total()
     );
     let level = if removed.graver > 0 { Level::High } else { Level::Medium };
-    let mut card = card(About::Notice, level, host, "Old alerts had to go", sentence);
+    let mut card = notice(host, level, "Old alerts had to go", &sentence);
     card.commands = vec![Command {
         what: "see what takes room".to_owned(),
         line: "df -h; du -xh / | sort -h | tail".to_owned(),
@@ -135,7 +121,7 @@ pub(super) fn unwritable(host: &str, path: &str, reason: &str) -> Card {
          the detector until the store can be written again.",
         clip(reason, 4 * NAME)
     );
-    card(About::Notice, Level::High, host, "Alerts cannot be stored", sentence)
+    notice(host, Level::High, "Alerts cannot be stored", &sentence)
 }
 
 /// Alerts never reached the store.
@@ -143,7 +129,7 @@ pub(super) fn dropped(host: &str, dropped: u64) -> Card {
     let sentence = format!(
         "{dropped} alerts were dropped since the start because they came faster than the store takes them."
     );
-    card(About::Notice, Level::High, host, "Alerts were dropped", sentence)
+    notice(host, Level::High, "Alerts were dropped", &sentence)
 }
 
 /// A sink does not take what it is sent.
@@ -152,7 +138,7 @@ pub(super) fn given_up(host: &str, sink: &str, messages: usize, reason: &str) ->
         "{messages} messages to the sink \"{sink}\" were given up: {}. They are kept.",
         clip(reason, 4 * NAME)
     );
-    let mut card = card(About::Notice, Level::Medium, host, "A sink takes nothing", sentence);
+    let mut card = notice(host, Level::Medium, "A sink takes nothing", &sentence);
     card.commands = vec![
         Command { what: "see why".to_owned(), line: format!("detector sinks test {sink}") },
         Command { what: "send them again".to_owned(), line: format!("detector sinks retry {sink}") },

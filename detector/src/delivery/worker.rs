@@ -88,6 +88,11 @@ impl Worker {
         &self.target.name
     }
 
+    /// Waits, unless it is told to end.
+    pub(super) fn rest(&self, time: Duration) {
+        self.bell.wait(time);
+    }
+
     /// Serves until it is told to end.
     pub(super) fn run(&mut self) {
         if self.is_shared() {

@@ -74,7 +74,9 @@ impl Sink for Opsgenie {
             if told != priority {
                 self.send("PUT", &of("priority"), &json!({ "priority": priority }))?;
             }
-            self.send("POST", &of("notes"), &note(card))?;
+            if !card.news.is_empty() {
+                self.send("POST", &of("notes"), &note(card))?;
+            }
         }
         Ok(Receipt { reference: Some(priority.to_owned()) })
     }
@@ -112,9 +114,9 @@ fn create(card: &Card) -> Create<'_> {
     let mut details = IndexMap::from([
         ("incident", card.id.clone()),
         ("level", card.level.name().to_owned()),
-        ("host", limit(&card.host, 200)),
+        ("host", neutral(&limit(&card.host, 200))),
         ("began", card.time.clone()),
-        ("rules", limit(&card.rules.join(" "), 500)),
+        ("rules", neutral(&limit(&card.rules.join(" "), 500))),
         ("findings", card.findings.to_string()),
     ]);
     if let Some(agent) = &card.agent {

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value, json};
 
 use crate::alert::Alert;
 use crate::alert::card::{About, Card};
+use crate::alert::escape::clip;
 use crate::sinks::{Body, Message, Problem};
 
 /// Most bytes of a template.
@@ -18,9 +19,14 @@ const ALERT: &str = include_str!("alert.json");
 /// A digest, as sinks of alerts get it.
 const CARD: &str = include_str!("card.json");
 
+/// What can be asked for.
+const KNOWN: &str =
+    "; known are about, key, id, level, title, sentence, host, time, agent, alert.*, card.* (docs/sinks.md)";
+
 /// A template that was tried.
 pub(super) struct Template {
     environment: Environment<'static>,
+    text: String,
     is_json: bool,
 }
 
@@ -49,8 +55,8 @@ impl Template {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment
             .set_auto_escape_callback(move |_| if is_json { AutoEscape::Json } else { AutoEscape::None });
-        environment.add_template_owned(NAME, text).map_err(|error| wrong(said(&error)))?;
-        let template = Self { environment, is_json };
+        environment.add_template_owned(NAME, text.clone()).map_err(|error| wrong(said(&error, &text)))?;
+        let template = Self { environment, text, is_json };
         template.try_samples().map_err(wrong)?;
         Ok(Some(template))
     }
@@ -65,7 +71,7 @@ impl Template {
             .environment
             .get_template(NAME)
             .and_then(|template| template.render(minijinja::value::Serde(&context)))
-            .map_err(|error| said(&error))?;
+            .map_err(|error| said(&error, &self.text))?;
         if self.is_json
             && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
         {
@@ -73,7 +79,7 @@ impl Template {
             return Err(format!(
                 "what it makes is no JSON: {error}, in: {}; values come with their quotes: write {{\"text\": {{{{ title }}}}}}, \
                  or set content_type",
-                crate::alert::escape::clip(line, 80)
+                clip(line, 80)
             ));
         }
         Ok(body)
@@ -114,13 +120,14 @@ fn from_file(file: &Path) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}; name a file that can be read", file.display()))
 }
 
-/// An error of the engine in one line: where, what.
-fn said(error: &Error) -> String {
-    let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
-    let what = error
-        .detail()
-        .map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
-    format!("{line}{what}")
+/// An error of the engine in one line: where, what, and what the template says there.
+fn said(error: &Error, text: &str) -> String {
+    let what = error.kind().to_string();
+    let what = error.detail().map_or(what.clone(), |detail| format!("{what}: {detail}"));
+    let Some(number) = error.line() else { return what };
+    let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
+    let remedy = if error.kind() == ErrorKind::UndefinedError { KNOWN } else { "" };
+    format!("line {number}: {what}, in: {}{remedy}", clip(line.trim(), 80))
 }
 
 fn of_alert(key: &str, alert: &Alert) -> Value {
