@@ -16,6 +16,7 @@ mod change;
 mod cli;
 mod cpu;
 mod daemon;
+mod digest;
 mod exec;
 mod file;
 mod gpu;
