@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
 mod incident;
+mod digest;
 mod task;
 
 use std::net::SocketAddr;
