@@ -19,6 +19,7 @@ use crate::event::{
     AgentId, CgroupId, CpuSample, Event, EventKind, FileText, GpuSample, Look, Nanos, Own, ProcessId,
     Rounding,
 };
+use crate::explain;
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::redact;
@@ -549,6 +550,7 @@ impl Pipeline {
                 build::Context { host: &self.settings.host, coverage, sequence: self.alerts, incident };
             let mut alert = build::alert(&finding, &subject, context);
             redact::alert(&mut alert);
+            explain::note_rule(&mut alert, &finding.rule);
             self.groups.open(key, time, self.now, &alert, &mut out.alerts);
             out.alerts.push(alert);
         }
