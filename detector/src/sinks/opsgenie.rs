@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http::{Explained, Http, Request, check_url, said};
-use super::outline::{fit, follow_up, headline, limit, limit_lines, neutral, text};
+use super::outline::{fit, follow_up, headline, limit, neutral, text};
 use super::secret::Secret;
 use super::{Body, Failure, Grain, Kind, Message, Problem, Receipt, Sink, SinkError};
 use crate::alert::Level;
@@ -128,7 +128,7 @@ fn create(card: &Card) -> Create<'_> {
     Create {
         message: limit(&neutral(&headline(card)), MESSAGE),
         alias: &card.id,
-        description: limit_lines(neutral(&fit(card, DESCRIPTION - 500, text, characters)), DESCRIPTION),
+        description: fit(card, DESCRIPTION, |card| neutral(&text(card)), characters),
         tags: tags.map(|tag| limit(&neutral(tag), TAG)).collect(),
         details,
         entity: limit(&neutral(&entity), ENTITY),
@@ -140,11 +140,11 @@ fn create(card: &Card) -> Create<'_> {
 fn note(card: &Card) -> Value {
     let shown = fit(
         &follow_up(card),
-        NOTE - 1_000,
-        |card| format!("{}\n{}", headline(card), text(card)),
+        NOTE,
+        |card| neutral(&format!("{}\n{}", headline(card), text(card))),
         |text| text.chars().count(),
     );
-    json!({ "note": limit_lines(neutral(&shown), NOTE), "source": "detector", "user": "detector" })
+    json!({ "note": shown, "source": "detector", "user": "detector" })
 }
 
 fn priority(level: Level) -> &'static str {
