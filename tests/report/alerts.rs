@@ -29,8 +29,8 @@ fn json(store: &Path, words: &[&str]) -> Vec<Value> {
 }
 
 /// A miner by its name, and nothing else.
-fn miner(agent: &str) -> Story {
-    Story::new(agent).runs(1, 100, "/opt/bin/xmrig", &["xmrig", "--version"])
+fn miner(agent: &str, pid: u32) -> Story {
+    Story::new(agent).runs(1, pid, "/opt/bin/xmrig", &["xmrig", "--version"])
 }
 
 fn replay(story: Story, place: &Path, store: &Path) {
@@ -92,7 +92,7 @@ fn an_id_is_known_by_either_end_and_a_wrong_one_is_explained() {
 #[test]
 fn what_is_acknowledged_or_muted_is_marked() {
     let place = tempfile::tempdir().unwrap();
-    let (store, id) = judge(miner("coder"), place.path());
+    let (store, id) = judge(miner("coder", 100), place.path());
     detector(&store, &["alerts", "ack", &id, "--by", "ada"]);
     let table = detector(&store, &["alerts", "--incidents"]);
     assert!(table.contains("[ack]"), "{table}");
@@ -122,7 +122,7 @@ fn what_is_acknowledged_or_muted_is_marked() {
     ];
     let said = detector(&store, &words);
     assert!(said.contains("is muted until"), "{said}");
-    replay(miner("another"), place.path(), &store);
+    replay(miner("another", 200), place.path(), &store);
     let table = detector(&store, &["alerts", "--agent", "another"]);
     assert!(table.contains("[muted]"), "{table}");
     let mutes = json(&store, &["alerts", "mutes", "--json"]);
@@ -142,7 +142,7 @@ fn what_is_acknowledged_or_muted_is_marked() {
 #[test]
 fn whoever_follows_sees_alerts_as_they_come() {
     let place = tempfile::tempdir().unwrap();
-    let (store, _) = judge(miner("coder"), place.path());
+    let (store, _) = judge(miner("coder", 100), place.path());
     let mut follow = Command::new(program("detector").unwrap());
     follow.args(["alerts", "--follow", "--json"]).env("DETECTOR_STORE", &store).stdout(Stdio::piped());
     let mut follow = follow.spawn().unwrap();
@@ -156,11 +156,13 @@ fn whoever_follows_sees_alerts_as_they_come() {
             }
         }
     });
-    assert_eq!(agents.recv_timeout(LIMIT).unwrap(), "coder", "what was there");
-    replay(miner("another"), place.path(), &store);
-    while agents.recv_timeout(LIMIT).unwrap() != "another" {}
+    let before = agents.recv_timeout(LIMIT);
+    replay(miner("another", 200), place.path(), &store);
+    let after = agents.recv_timeout(LIMIT);
+    // Before anything can fail: it would follow for ever.
     follow.kill().unwrap();
     follow.wait().unwrap();
+    assert_eq!((before.unwrap(), after.unwrap()), (Value::from("coder"), Value::from("another")));
 }
 
 #[test]
@@ -169,7 +171,7 @@ fn who_may_read_the_store_needs_no_more() {
         skip!("only root can be somebody else");
     }
     let place = tempfile::tempdir().unwrap();
-    let (store, id) = judge(miner("coder"), place.path());
+    let (store, id) = judge(miner("coder", 100), place.path());
     fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(&store, fs::Permissions::from_mode(0o644)).unwrap();
     let as_nobody = |words: &[&str]| {

@@ -75,7 +75,8 @@ fn hostile() -> Story {
     let long = format!("/tmp/{}", "A".repeat(4_000));
     let mut story = Story::new("<b>coder</b>\u{202e}");
     story = story.runs(1, 100, "/usr/bin/bash", &["bash"]);
-    for (at, name) in HOSTILE.iter().copied().chain([&*long]).enumerate() {
+    // The first is the process of the alert, the others repeat it.
+    for (at, name) in [&*long].into_iter().chain(HOSTILE).enumerate() {
         let pid = 101 + u32::try_from(at).unwrap();
         story = story.runs(
             100,
@@ -218,7 +219,7 @@ fn a_chat_window_shows_the_card() {
     let shown = browser.value("document.body.textContent").unwrap();
     assert!(shown.as_str().unwrap().contains("coder"), "{shown}");
     let height = browser.value("document.documentElement.scrollHeight").unwrap().as_u64().unwrap();
-    let height = u32::try_from(height.clamp(200, 1_600)).unwrap();
+    let height = u32::try_from(height.clamp(200, 1_000)).unwrap();
     keep("card.png", &browser.picture(820, height).unwrap());
 }
 
