@@ -15,6 +15,7 @@ use crate::sinks::human::Colour;
 
 mod alerts;
 mod canary;
+mod digest;
 mod config;
 mod docs;
 mod doctor;
@@ -62,6 +63,7 @@ enum Command {
     Gpu(gpu::Args),
     Canary(canary::Args),
     Task(task::Args),
+    Digest(digest::Args),
     /// Print shell completions
     Completions {
         /// Shell
@@ -116,6 +118,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Gpu(args) => gpu::run(&args),
         Command::Canary(args) => canary::run(args),
         Command::Task(args) => task::run(args),
+        Command::Digest(args) => digest::run(&args),
         Command::Completions { shell } => {
             // Into memory first: clap panics where its output is closed.
             let mut script = Vec::new();
@@ -165,6 +168,7 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Gpu(_)
         | Command::Canary(_)
         | Command::Task(_)
+        | Command::Digest(_)
         | Command::Completions { .. }
         | Command::Docs { .. } => "warn",
     };

@@ -272,6 +272,11 @@ pub fn start(
 }
 
 impl Delivery {
+    /// Whose queues in the store this serves.
+    pub fn owner(&self) -> &str {
+        &self.shared.owner
+    }
+
     /// Hands cards to the sinks.
     pub fn post(&self) -> Post {
         Post(Arc::clone(&self.shared))

@@ -15,6 +15,7 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod delivery;
+pub mod digest;
 pub mod event;
 pub mod explain;
 pub mod intake;

@@ -16,6 +16,7 @@ use crate::sinks::http::Http;
 
 pub mod alertmanager;
 pub mod command;
+pub mod discord;
 pub mod email;
 pub mod file;
 mod gist;
@@ -23,15 +24,19 @@ pub mod googlechat;
 pub mod http;
 pub mod human;
 pub mod journald;
+mod markup;
 pub mod matrix;
+pub mod mattermost;
 pub mod opsgenie;
 pub mod otlp;
 mod outline;
 pub mod pagerduty;
 pub mod secret;
+pub mod slack;
 pub mod stdout;
 pub mod syslog;
 pub mod teams;
+pub mod telegram;
 pub mod webhook;
 
 /// What a sink is given.
@@ -244,6 +249,10 @@ kinds! {
     otlp::OtlpConfig,
     pagerduty::PagerdutyConfig,
     teams::TeamsConfig,
+    discord::DiscordConfig,
+    mattermost::MattermostConfig,
+    slack::SlackConfig,
+    telegram::TelegramConfig,
     webhook::WebhookConfig,
     command::CommandConfig,
     email::EmailConfig,

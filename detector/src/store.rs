@@ -11,6 +11,7 @@ use thiserror::Error;
 
 pub mod activity;
 pub mod alerts;
+pub mod digest;
 pub mod find;
 pub mod fold;
 pub mod instance;
@@ -30,6 +31,15 @@ const BUSY: Duration = Duration::from_secs(10);
 const JOURNAL: i64 = 16 << 20;
 
 /// The tables of each room; all of them exist in every store.
+const SCHEMA: &[&str] = &[
+    alerts::SCHEMA,
+    outbox::SCHEMA,
+    mute::SCHEMA,
+    instance::SCHEMA,
+    queue::SCHEMA,
+    activity::SCHEMA,
+    digest::SCHEMA,
+];
 const SCHEMA: &[&str] =
     &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA, activity::SCHEMA];
 

@@ -17,6 +17,7 @@ mod cli;
 mod cpu;
 mod daemon;
 mod delivery;
+mod digest;
 mod exec;
 mod file;
 mod gpu;

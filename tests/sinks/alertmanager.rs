@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use detector::alert::Level;
 use detector::alert::card::Card;
@@ -12,6 +12,7 @@ use detector::sinks::alertmanager::AlertmanagerConfig;
 use detector::sinks::http::Request;
 use detector::sinks::{Body, Sink};
 use detector_tests::skip;
+use detector_tests::wait::{LIMIT, wait_for};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -94,6 +95,8 @@ fn an_incident_that_is_graver_is_another_alert_and_the_first_ends() {
 #[test]
 fn harm_stays_text() {
     let (alerts, _) = posted(&huge_card(), None);
+    let size: usize = alerts[0]["annotations"].as_object().unwrap().values().map(length).sum();
+    assert!(size <= 17_000, "{size}");
     for text in alerts.iter().flat_map(texts) {
         assert!(!text.contains('<') && !text.contains("]("), "{text}");
     }
@@ -153,11 +156,7 @@ impl Running {
             .spawn()
             .ok()?;
         let running = Self { child, url: format!("http://127.0.0.1:{port}"), _data: data };
-        let until = Instant::now() + Duration::from_secs(60);
-        while running.get("/-/ready").is_none() {
-            assert!(Instant::now() < until, "it is not ready");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        wait_for("a ready Alertmanager", 2 * LIMIT, || Ok(running.get("/-/ready"))).unwrap();
         Some(running)
     }
 
@@ -167,19 +166,16 @@ impl Running {
         client().send(&request).ok().map(|answer| answer.body)
     }
 
-    /// Active alerts by severity, once there are as many.
+    /// Active alerts by severity, once they are as wanted.
     fn alerts(&self, wanted: impl Fn(&[Value]) -> bool) -> BTreeMap<String, Value> {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
-            let body = self.get("/api/v2/alerts?active=true").unwrap();
-            let alerts: Vec<Value> = serde_json::from_slice(&body).unwrap();
-            if wanted(&alerts) {
-                let severity = |alert: &Value| alert["labels"]["severity"].as_str().unwrap().to_owned();
-                return alerts.into_iter().map(|alert| (severity(&alert), alert)).collect();
-            }
-            assert!(Instant::now() < until, "{alerts:#?}");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let look = || {
+            let body = self.get("/api/v2/alerts?active=true").unwrap_or_default();
+            let alerts: Vec<Value> = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(Some(alerts).filter(|alerts| wanted(alerts)))
+        };
+        let alerts = wait_for("the alerts that were posted", LIMIT, look).unwrap();
+        let severity = |alert: &Value| alert["labels"]["severity"].as_str().unwrap().to_owned();
+        alerts.into_iter().map(|alert| (severity(&alert), alert)).collect()
     }
 }
 

@@ -72,6 +72,14 @@ fn an_incident_is_a_thread() {
 }
 
 #[test]
+fn the_same_again_is_said_to_nobody() {
+    let receiver = Receiver::start([Reply::status(500)]);
+    let receipt = tell(&mut *sink(&receiver), &card(), Some(NAME)).unwrap();
+    assert_eq!(receipt.reference.as_deref(), Some(NAME));
+    assert!(receiver.is_idle());
+}
+
+#[test]
 fn harm_stays_text() {
     let message = posted(&huge_card(), None);
     is_honest(&message);

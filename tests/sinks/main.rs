@@ -5,14 +5,26 @@
 
 mod alertmanager;
 mod cards;
+mod command;
+mod discord;
+mod email;
+mod file;
 mod engine;
 mod googlechat;
 mod http;
+mod journald;
 mod matrix;
+mod mattermost;
 mod opsgenie;
 mod otlp;
+mod outcome;
 mod pagerduty;
+mod plain;
+mod proxy;
 mod receiver;
 mod sample;
+mod slack;
+mod syslog;
 mod teams;
+mod telegram;
 mod webhook;

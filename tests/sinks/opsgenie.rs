@@ -95,9 +95,11 @@ fn an_update_that_is_tried_again_leaves_one_note() {
 #[test]
 fn harm_stays_text() {
     let receiver = Receiver::start([accepted()]);
-    tell(&mut *sink(&receiver), &huge_card(), Some("P2")).unwrap();
+    tell(&mut *sink(&receiver), &huge_card(), Some("P1")).unwrap();
     let alert = created(&receiver.next());
     is_honest(&alert);
+    let description = alert["description"].as_str().unwrap();
+    assert!(description.contains(&format!("detector explain {ID}")), "{description}");
     for text in texts(&alert) {
         assert!(!text.contains('<') && !text.contains("]("), "{text}");
     }

@@ -208,12 +208,12 @@ pub(crate) fn hostile_card(text: &str) -> Card {
 pub(crate) fn huge_card() -> Card {
     let mut card = hostile_card(&long());
     let sections = card.sections.clone();
-    for _ in 0..20 {
+    for _ in 0..8 {
         card.sections.extend(sections.clone());
     }
     for section in &mut card.sections {
         let lines = section.lines.clone();
-        for _ in 0..10 {
+        for _ in 0..6 {
             section.lines.extend(lines.clone());
         }
     }
@@ -234,4 +234,26 @@ fn fill(value: &mut Value, text: &str, but: &[&str]) {
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
+}
+
+/// Texts of characters that mean something somewhere, the same each time.
+pub(crate) fn random() -> impl Iterator<Item = String> {
+    let alphabet: Vec<char> =
+        "ab1 9 .,:;!?()[]{}<>@#*_~`|/\\'\"-+=$%&^é字\u{202e}\u{200b}\n\t\r🔴httpwwchannelhere"
+            .chars()
+            .collect();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = move || {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed >> 33).unwrap()
+    };
+    (0..60).map(move |_| (0..1 + next() % 80).map(|_| alphabet[next() % alphabet.len()]).collect())
+}
+
+/// Cards that are hard to show: hostile, random, long, empty.
+pub(crate) fn hard_cards() -> impl Iterator<Item = Card> {
+    let texts = HOSTILE.iter().map(|text| (*text).to_owned()).chain([long(), String::new(), " ".to_owned()]);
+    texts.chain(random()).map(|text| hostile_card(&text)).chain([huge_card()])
 }

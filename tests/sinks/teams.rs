@@ -89,6 +89,14 @@ fn an_incident_is_a_card_and_what_is_new_another() {
 }
 
 #[test]
+fn the_same_again_is_said_to_nobody() {
+    let receiver = Receiver::start([Reply::status(202)]);
+    let receipt = tell(&mut *sink(&receiver), &card(), Some("posted")).unwrap();
+    assert_eq!(receipt.reference.as_deref(), Some("posted"));
+    assert!(receiver.is_idle());
+}
+
+#[test]
 fn harm_stays_text() {
     let shown = lines(&huge_card(), None);
     assert!(shown.iter().any(|line| line.contains("detector explain")), "{shown:?}");

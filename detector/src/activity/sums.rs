@@ -256,6 +256,10 @@ impl Sums {
     }
 
     fn exec(&mut self, around: Around<'_>, name: &str, process: ProcessId, exec: &Exec) {
+        // What `env` finds for a script is what runs it, and says so next.
+        if exec.script.is_some() && program::basename(&exec.exe) == "env" {
+            return;
+        }
         let module = program::module(exec);
         let given = exec.script.as_deref().or_else(|| program::operand(exec)).or(module).unwrap_or_default();
         let mut hash = Xxh3::new();

@@ -6,12 +6,14 @@ use ulid::Ulid;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::changed::gist;
+use super::counter;
 use super::escape::{clip, cut};
 use super::evidence::{evidence, sentence};
 use super::intent::Intent;
 use super::{AgentRef, Alert, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
 use crate::event::{Exec, Nanos, ProcessId};
 use crate::process::Process;
+use crate::redact;
 use crate::rules::{Finding, Subject, What};
 
 /// Most bytes of argv in an alert.
@@ -46,6 +48,8 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
         evidence.text.push_str(&format!("; {lack}"));
     }
     let rule = &finding.rule;
+    let fields = subject.fields();
+    let acting = (process.pid != 0).then(|| process_ref(process, subject));
     Alert {
         schema: SCHEMA.to_owned(),
         id: id(&rule.id, process, time, sequence),
@@ -67,22 +71,24 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
             container: subject.container.map(str::to_owned),
             pod: subject.pod.map(str::to_owned),
         }),
-        process: (process.pid != 0).then(|| process_ref(process, subject)),
+        counter_evidence: counter::evidence(&fields, acting.as_ref(), task.as_ref()),
+        process: acting,
         evidence: vec![evidence],
-        counter_evidence: Vec::new(),
         task,
         tool_call,
         response: Vec::new(),
         coverage,
         count: 1,
         latency_us: received.since(time) / 1_000,
-        subject: Some(Arc::new(subject.fields())),
+        subject: Some(Arc::new(fields)),
     }
 }
 
 /// The evidence of a repeat, to go with the alert that was given first.
 pub fn repeat(finding: &Finding, subject: &Subject<'_>) -> Evidence {
-    evidence(finding, subject)
+    let mut evidence = evidence(finding, subject);
+    redact::evidence(&mut evidence);
+    evidence
 }
 
 /// What a finding is about, as a sentence.
@@ -156,8 +162,24 @@ fn ancestor(process: &Process) -> Ancestor {
     Ancestor {
         pid: process.id.pid,
         exe: exec.map(|exec| exec.exe.to_string()).unwrap_or_default(),
-        command_line: exec.map(|exec| command_line(&exec.argv)).unwrap_or_default(),
+        command_line: exec.map(|exec| clean_line(&exec.argv)).unwrap_or_default(),
     }
+}
+
+/// As [`command_line`], without secrets: half of one is no longer known as one.
+fn clean_line(argv: &[Box<str>]) -> String {
+    let mut start: Vec<String> = Vec::new();
+    let mut bytes = 0;
+    for argument in argv {
+        start.push(cut(argument, 4 * COMMAND_MOST + 4).to_owned());
+        bytes += argument.len() + 1;
+        if bytes > 4 * COMMAND_MOST {
+            break;
+        }
+    }
+    redact::argv(&mut start);
+    let start: Vec<Box<str>> = start.into_iter().map(Into::into).collect();
+    command_line(&start)
 }
 
 /// Arguments joined, cut early so that a long argv costs nothing.

@@ -9,10 +9,14 @@ use crate::event::{
 };
 use crate::network::Recognised;
 use crate::process::{Process, ProcessTable};
+use crate::redact;
 use crate::rules::{Correlation, Finding, Subject, What};
 
 /// Most characters of a path, an address or an argv in a sentence.
 const MOST: usize = 300;
+
+/// Most bytes of a command line that are looked through for secrets before a sentence takes its start.
+const LINE_MOST: usize = 4_096;
 
 /// Most bytes of one field.
 const FIELD_MOST: usize = 8_192;
@@ -142,7 +146,7 @@ fn spoken(recognised: &Recognised, hostname: Option<&str>) -> String {
     };
     let facts = fields.iter().map(|(name, value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        format!(" {name} {}", clip(&text, 100))
+        format!(" {name} {}", clip(&redact::field(name, &text), 100))
     });
     let facts: Vec<String> = facts.collect();
     let facts = if facts.is_empty() { String::new() } else { format!(":{}", facts.join(",")) };
@@ -167,7 +171,9 @@ fn executed(exec: &Exec) -> String {
         ""
     };
     let script = exec.script.as_deref().map(|script| format!(" for the script {}", clip(script, MOST)));
-    let command = clip(&exec.command_line(), MOST);
+    // A secret is known as a whole, before the cut.
+    let line = exec.command_line();
+    let command = clip(&redact::text(cut(&line, LINE_MOST)), MOST);
     format!("executed {}{origin}{}: {command}", clip(&exec.exe, MOST), script.unwrap_or_default())
 }
 

@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::setup;
 use crate::config::Checked;
 use crate::delivery::{self, Target};
+use crate::digest::schedule;
 use crate::intake::{Intake, Places};
 use crate::runtime::{Command, Remote};
 
@@ -47,6 +48,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let count = rules.rules().len();
         let (outlet, mut delivery) = delivery::start(Arc::clone(&store), targets, checked.limits)
             .context("starting the threads that deliver failed")?;
+        let kept = Arc::clone(&store);
         let core = setup::judging(rules, outlet, store, args.record.as_ref())?;
         let (mut engine, remote) = setup::engine(&checked, checked.patterns.clone(), core)?;
         engine.watch_existing()?;
@@ -54,9 +56,16 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         let intake = Intake::start(places, checked.patterns.clone(), engine.feeder());
         tracing::info!(rules = count, agents = engine.agents(), "watching");
         let thread = setup::start(engine)?;
+        let digests = checked
+            .digest
+            .clone()
+            .map(|plan| schedule::start(kept, delivery.owner().to_owned(), crate::recording::host(), plan))
+            .transpose()
+            .context("starting the thread that sends digests failed")?;
         steer(signals, args, &remote, &intake, &mut delivery).await;
         // Before the ring thread drains: what was told until now counts.
         drop(intake);
+        drop(digests);
         remote.send(Command::Stop);
         tokio::task::spawn_blocking(|| setup::finish(thread)).await??;
         let delivered = tokio::task::spawn_blocking(|| delivery.finish()).await?;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::field;
 use super::subject::View;
+use crate::redact;
 
 /// `{Image} opened a reverse tunnel to {SshDestination}`, parsed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,15 @@ pub struct Template {
 enum Part {
     Text(String),
     Field(String),
+}
+
+/// A value without its secrets: half of one, cut, is no longer known as one.
+fn clean(name: &str, value: Option<String>) -> Option<String> {
+    let value = value.filter(|value| !value.is_empty())?;
+    if value.chars().nth(LONGEST).is_none() {
+        return Some(value);
+    }
+    Some(redact::field(name, &value).into_owned())
 }
 
 /// Longest value in a sentence, in characters; the whole value stands in the evidence.
@@ -48,7 +58,7 @@ impl Template {
         for part in &self.parts {
             match part {
                 Part::Text(text) => out.push_str(text),
-                Part::Field(name) => match view.text(name).filter(|value| !value.is_empty()) {
+                Part::Field(name) => match clean(name, view.text(name)) {
                     Some(value) if value.chars().count() > LONGEST => {
                         out.extend(value.chars().take(LONGEST));
                         out.push('…');

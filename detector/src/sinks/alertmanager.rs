@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::http::{Explained, Http, Request, check_url, said};
-use super::outline::{fit, footer, limit, limit_lines, neutral, text};
+use super::outline::{fit, footer, limit, neutral, text};
 use super::secret::Secret;
 use super::{Body, Failure, Grain, Kind, Message, Problem, Receipt, Sink, SinkError};
 use crate::alert::card::{About, Card};
@@ -23,9 +23,9 @@ use crate::alert::card::{About, Card};
 const ALIVE: Duration = Duration::from_secs(4 * 3_600);
 /// Shortest life that is taken: an incident may be quiet for a quarter of an hour and go on.
 const ALIVE_LEAST: Duration = Duration::from_secs(16 * 60);
-/// Most characters of a label, and of the description.
+/// Most characters of a label, and of all annotations.
 const LABEL: usize = 200;
-const DESCRIPTION: usize = 16_000;
+const ANNOTATIONS: usize = 16_000;
 
 /// A Prometheus Alertmanager.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -169,15 +169,8 @@ fn alerts(
     now: Timestamp,
     alive: Duration,
 ) -> Vec<Posted> {
-    let characters = |text: &String| text.chars().count();
-    let commands: Vec<String> =
-        card.commands.iter().map(|command| format!("{}: {}", command.what, command.line)).collect();
-    let annotations = BTreeMap::from([
-        ("summary", limit(&neutral(&card.sentence), 1_000)),
-        ("description", limit_lines(neutral(&fit(card, DESCRIPTION - 500, text, characters)), DESCRIPTION)),
-        ("commands", limit_lines(neutral(&commands.join("\n")), 4_000)),
-        ("ids", limit(&neutral(&footer(card)), 1_000)),
-    ]);
+    let annotations =
+        fit(card, ANNOTATIONS, annotations, |made| made.values().map(|text| text.chars().count()).sum());
     let until = SignedDuration::try_from(alive).ok().and_then(|alive| now.checked_add(alive).ok());
     // Nothing may end before it began, whatever this machine's clock says.
     let began = card.time.parse::<Timestamp>().unwrap_or(now).min(now);
@@ -194,6 +187,18 @@ fn alerts(
         ends_at: now.to_string(),
     });
     std::iter::once(this).chain(ended).collect()
+}
+
+/// What a person reads, in templates of Alertmanager as `.Annotations.summary` and so on.
+fn annotations(card: &Card) -> BTreeMap<&'static str, String> {
+    let commands: Vec<String> =
+        card.commands.iter().map(|command| format!("{}: {}", command.what, command.line)).collect();
+    BTreeMap::from([
+        ("summary", neutral(&card.sentence)),
+        ("description", neutral(&text(card))),
+        ("commands", neutral(&commands.join("\n"))),
+        ("ids", neutral(&footer(card))),
+    ])
 }
 
 /// Whether a label may have this name: `[a-zA-Z_][a-zA-Z0-9_]*`.
@@ -262,6 +267,9 @@ mod tests {
     fn a_bad_configuration_names_the_key() {
         let check = |text: &str| toml::from_str::<AlertmanagerConfig>(text).unwrap().check();
         assert_eq!(check("url = \"http://127.0.0.1:9093\""), Ok(()));
+        let config: AlertmanagerConfig = toml::from_str("url = \"http://h\"\ntoken = \"s3cret\"").unwrap();
+        let shown = crate::sinks::AnyKind::shown(&config).to_string();
+        assert!(shown.contains("url = \"http://h\"") && shown.contains("(hidden)"), "{shown}");
         let key = |text: &str| check(&format!("url = \"http://h\"\n{text}")).unwrap_err().key;
         assert_eq!(check("url = \"h:9093\"").unwrap_err().key, "url");
         assert_eq!(key("user = \"u\""), "user");

@@ -65,6 +65,12 @@ struct GoogleChat {
 impl Sink for GoogleChat {
     fn deliver(&mut self, message: &Message<'_>) -> Result<Receipt, Failure> {
         let Body::Card(card) = message.body else { return Err(Failure::refused("no card was given")) };
+        if let Some(reference) = message.reference
+            && card.news.is_empty()
+        {
+            // The same again: nobody has to read that twice.
+            return Ok(Receipt { reference: Some(reference.to_owned()) });
+        }
         let news;
         let shown = if message.reference.is_some() {
             news = follow_up(card);

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::http::{Explained, Http, Request, check_url, said};
-use super::outline::{fit, follow_up, headline, limit, limit_lines, neutral, text};
+use super::outline::{fit, follow_up, headline, limit, neutral, text};
 use super::secret::Secret;
 use super::{Body, Failure, Grain, Kind, Message, Problem, Receipt, Sink, SinkError};
 use crate::alert::Level;
@@ -74,7 +74,9 @@ impl Sink for Opsgenie {
             if told != priority {
                 self.send("PUT", &of("priority"), &json!({ "priority": priority }))?;
             }
-            self.send("POST", &of("notes"), &note(card))?;
+            if !card.news.is_empty() {
+                self.send("POST", &of("notes"), &note(card))?;
+            }
         }
         Ok(Receipt { reference: Some(priority.to_owned()) })
     }
@@ -112,9 +114,9 @@ fn create(card: &Card) -> Create<'_> {
     let mut details = IndexMap::from([
         ("incident", card.id.clone()),
         ("level", card.level.name().to_owned()),
-        ("host", limit(&card.host, 200)),
+        ("host", neutral(&limit(&card.host, 200))),
         ("began", card.time.clone()),
-        ("rules", limit(&card.rules.join(" "), 500)),
+        ("rules", neutral(&limit(&card.rules.join(" "), 500))),
         ("findings", card.findings.to_string()),
     ]);
     if let Some(agent) = &card.agent {
@@ -126,7 +128,7 @@ fn create(card: &Card) -> Create<'_> {
     Create {
         message: limit(&neutral(&headline(card)), MESSAGE),
         alias: &card.id,
-        description: limit_lines(neutral(&fit(card, DESCRIPTION - 500, text, characters)), DESCRIPTION),
+        description: fit(card, DESCRIPTION, |card| neutral(&text(card)), characters),
         tags: tags.map(|tag| limit(&neutral(tag), TAG)).collect(),
         details,
         entity: limit(&neutral(&entity), ENTITY),
@@ -138,11 +140,11 @@ fn create(card: &Card) -> Create<'_> {
 fn note(card: &Card) -> Value {
     let shown = fit(
         &follow_up(card),
-        NOTE - 1_000,
-        |card| format!("{}\n{}", headline(card), text(card)),
+        NOTE,
+        |card| neutral(&format!("{}\n{}", headline(card), text(card))),
         |text| text.chars().count(),
     );
-    json!({ "note": limit_lines(neutral(&shown), NOTE), "source": "detector", "user": "detector" })
+    json!({ "note": shown, "source": "detector", "user": "detector" })
 }
 
 fn priority(level: Level) -> &'static str {

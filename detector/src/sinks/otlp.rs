@@ -131,12 +131,12 @@ fn request(host: &str, record: &Value) -> Value {
 struct Attributes(Vec<Value>);
 
 impl Attributes {
-    fn add(&mut self, key: &str, value: Value) {
+    fn add(&mut self, key: &str, value: &Value) {
         self.0.push(json!({ "key": key, "value": value }));
     }
 
     fn text(&mut self, key: &str, text: &str) {
-        self.add(key, string(text));
+        self.add(key, &string(text));
     }
 
     fn maybe(&mut self, key: &str, text: Option<&str>) {
@@ -148,13 +148,13 @@ impl Attributes {
     fn number(&mut self, key: &str, number: impl Into<i128>) {
         // Whatever does not fit is as large as can be said.
         let number = i64::try_from(number.into()).unwrap_or(i64::MAX);
-        self.add(key, json!({ "intValue": number.to_string() }));
+        self.add(key, &json!({ "intValue": number.to_string() }));
     }
 
     fn texts(&mut self, key: &str, texts: impl IntoIterator<Item: AsRef<str>>) {
         let values: Vec<Value> = texts.into_iter().map(|text| string(text.as_ref())).collect();
         if !values.is_empty() {
-            self.add(key, json!({ "arrayValue": { "values": values } }));
+            self.add(key, &json!({ "arrayValue": { "values": values } }));
         }
     }
 }
@@ -219,7 +219,7 @@ fn of_alert(alert: &Alert) -> Value {
     attributes.number("detector.coverage.events_lost", alert.coverage.events_lost);
     let time = nanos(&alert.time);
     let observed = time.map(|time| time.saturating_add(i128::from(alert.latency_us) * 1_000));
-    record("detector.alert", time, observed, alert.level, &alert.summary, attributes)
+    record("detector.alert", time, observed, alert.level, &alert.summary, &attributes)
 }
 
 /// A digest or a notice: the whole text is the body.
@@ -230,7 +230,7 @@ fn of_card(card: &Card) -> Value {
     attributes.text("detector.notice.title", &card.title);
     let body = fit(card, TEXT, |card| format!("{}\n{}", card.title, text(card)), String::len);
     let time = nanos(&card.time);
-    record("detector.notice", time, nanos(&card.updated).or(time), card.level, &body, attributes)
+    record("detector.notice", time, nanos(&card.updated).or(time), card.level, &body, &attributes)
 }
 
 fn record(
@@ -239,7 +239,7 @@ fn record(
     observed: Option<i128>,
     level: Level,
     body: &str,
-    attributes: Attributes,
+    attributes: &Attributes,
 ) -> Value {
     let (number, _) = severity(level);
     // Nanoseconds since the epoch in 64 bits, as text; 0 is "unknown".

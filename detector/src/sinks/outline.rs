@@ -212,17 +212,6 @@ pub(super) fn limit(text: &str, most: usize) -> String {
     }
 }
 
-/// As [`limit`], for text of several lines that are already escaped.
-pub(super) fn limit_lines(text: String, most: usize) -> String {
-    match text.char_indices().nth(most) {
-        None => text,
-        Some(_) => {
-            let end = text.char_indices().nth(most.saturating_sub(1)).map_or(0, |(end, _)| end);
-            format!("{}…", text.get(..end).unwrap_or_default())
-        }
-    }
-}
-
 /// Words that call many people after an `@` somewhere: Discord, Slack, Matrix, Mattermost, Google Chat.
 const CALLS: &[&str] = &["everyone", "channel", "here", "room", "all"];
 

@@ -5,6 +5,7 @@
 //! beside it. A further `trigger` with the key of an open alert is added to that alert's log and calls nobody again.
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -85,7 +86,8 @@ struct Payload {
     summary: String,
     source: String,
     severity: &'static str,
-    timestamp: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     component: Option<String>,
     group: &'static str,
@@ -105,7 +107,7 @@ fn event(card: &Card, key: &str) -> Vec<u8> {
             summary: limit(&neutral(&summary), SUMMARY),
             source: neutral(&card.host),
             severity: severity(card.level),
-            timestamp: card.updated.clone(),
+            timestamp: timestamp(&card.updated),
             component: card.agent.as_deref().map(neutral),
             group: "detector",
             class: neutral(&card.title),
@@ -141,6 +143,12 @@ fn details(card: &Card) -> IndexMap<String, String> {
     }
     add("Ids", footer(card));
     out
+}
+
+/// ISO 8601 to the millisecond, as in PagerDuty's examples.
+fn timestamp(time: &str) -> Option<String> {
+    let time: Timestamp = time.parse().ok()?;
+    Some(time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
 
 fn severity(level: Level) -> &'static str {
@@ -182,7 +190,7 @@ mod tests {
         let mut card = card();
         card.sections.push(Section { name: "Evidence".to_owned(), lines: Vec::new() });
         let event = String::from_utf8(event(&card, "k")).unwrap();
-        expect_test::expect![[r#"{"routing_key":"k","event_action":"trigger","dedup_key":"01HF7YAT00QW5V9ZK8TD4M2C3R","client":"detector","payload":{"summary":"CRITICAL Known miner executed on node-1: coder ran xmrig","source":"node-1","severity":"critical","timestamp":"2026-03-02T10:21:00.000000000Z","component":"coder","group":"detector","class":"Known miner executed","custom_details":{"What":"coder ran xmrig","Where":"coder on node-1, since 2026-03-02T10:20:30.123456789Z","Evidence":"10:20:30.123  pid 7 executed /tmp/xmrig","Evidence'":"","Commands":"look closer: detector explain 01HF7YAT00QW5V9ZK8TD4M2C3R","Ids":"incident 01HF7YAT00QW5V9ZK8TD4M2C3R, 2 findings, rules 0b7c"}}}"#]]
+        expect_test::expect![[r#"{"routing_key":"k","event_action":"trigger","dedup_key":"01HF7YAT00QW5V9ZK8TD4M2C3R","client":"detector","payload":{"summary":"CRITICAL Known miner executed on node-1: coder ran xmrig","source":"node-1","severity":"critical","timestamp":"2026-03-02T10:21:00.000Z","component":"coder","group":"detector","class":"Known miner executed","custom_details":{"What":"coder ran xmrig","Where":"coder on node-1, since 2026-03-02T10:20:30.123456789Z","Evidence":"10:20:30.123  pid 7 executed /tmp/xmrig","Evidence'":"","Commands":"look closer: detector explain 01HF7YAT00QW5V9ZK8TD4M2C3R","Ids":"incident 01HF7YAT00QW5V9ZK8TD4M2C3R, 2 findings, rules 0b7c"}}}"#]]
         .assert_eq(&event);
     }
 

@@ -49,6 +49,12 @@ struct Teams {
 impl Sink for Teams {
     fn deliver(&mut self, message: &Message<'_>) -> Result<Receipt, Failure> {
         let Body::Card(card) = message.body else { return Err(Failure::refused("no card was given")) };
+        if let Some(reference) = message.reference
+            && card.news.is_empty()
+        {
+            // The same again: nobody has to read that twice.
+            return Ok(Receipt { reference: Some(reference.to_owned()) });
+        }
         let news;
         let card = if message.reference.is_some() {
             news = follow_up(card);
@@ -85,27 +91,27 @@ fn envelope(card: &Card) -> Value {
 fn adaptive(card: &Card) -> Value {
     let mut body = vec![
         block(
-            vec![run(
+            &[run(
                 &headline(card),
                 json!({ "weight": "Bolder", "size": "Large", "color": colour(card.level) }),
             )],
             "Default",
         ),
-        block(vec![run(&card.sentence, json!({}))], "Small"),
-        block(vec![run(&place(card), json!({ "isSubtle": true }))], "Small"),
+        block(&[run(&card.sentence, json!({}))], "Small"),
+        block(&[run(&place(card), json!({ "isSubtle": true }))], "Small"),
     ];
     for section in &card.sections {
-        body.push(block(vec![run(&section.name, json!({ "weight": "Bolder" }))], "Medium"));
-        body.extend(section.lines.iter().map(|line| block(runs(line), "Small")));
+        body.push(block(&[run(&section.name, json!({ "weight": "Bolder" }))], "Medium"));
+        body.extend(section.lines.iter().map(|line| block(&runs(line), "Small")));
     }
     if !card.commands.is_empty() {
-        body.push(block(vec![run("Commands", json!({ "weight": "Bolder" }))], "Medium"));
+        body.push(block(&[run("Commands", json!({ "weight": "Bolder" }))], "Medium"));
     }
     for command in &card.commands {
-        body.push(block(vec![run(&command.what, json!({}))], "Small"));
-        body.push(block(vec![run(&command.line, json!({ "fontType": "Monospace" }))], "None"));
+        body.push(block(&[run(&command.what, json!({}))], "Small"));
+        body.push(block(&[run(&command.line, json!({ "fontType": "Monospace" }))], "None"));
     }
-    body.push(block(vec![run(&footer(card), json!({ "isSubtle": true, "size": "Small" }))], "Medium"));
+    body.push(block(&[run(&footer(card), json!({ "isSubtle": true, "size": "Small" }))], "Medium"));
     json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
@@ -125,7 +131,7 @@ fn runs(line: &Line) -> Vec<Value> {
     vec![run(&format!("{}  ", line.label), json!({ "isSubtle": true })), text]
 }
 
-fn block(inlines: Vec<Value>, spacing: &str) -> Value {
+fn block(inlines: &[Value], spacing: &str) -> Value {
     json!({ "type": "RichTextBlock", "spacing": spacing, "inlines": inlines })
 }
 
@@ -153,16 +159,13 @@ fn explain(status: u16, body: &[u8]) -> Explained {
         (Some(code), Some(message)) => said(format!("{code}: {message}").as_bytes()),
         _ => said(body),
     };
-    match status {
-        401 | 403 => reason
-            .push_str("; let \"Anyone\" trigger the workflow, and copy its whole address, sig= included"),
-        404 | 410 => {
-            reason.push_str("; the workflow is gone or off: turn it on, or make one and write its address")
-        }
-        400 => reason.push_str("; the workflow has to be made from \"Send webhook alerts to a channel\""),
-        413 => reason.push_str("; the workflow takes less than 28 KB"),
-        _ => {}
-    }
+    reason.push_str(match status {
+        401 | 403 => "; let \"Anyone\" trigger the workflow, and copy its whole address, sig= included",
+        404 | 410 => "; the workflow is gone or off: turn it on, or make one and write its address",
+        400 => "; the workflow has to be made from \"Send webhook alerts to a channel\"",
+        413 => "; the workflow takes less than 28 KB",
+        _ => "",
+    });
     Explained { reason, after: None }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::text::{LINE_MOST, LINES_MOST, footer, headline, more};
+use super::text::{LINE_MOST, LINES_MOST, MOST, NEWS_MOST, footer, headline, more, rest};
 use crate::alert::Level;
 use crate::alert::card::{Card, Command, Line, Section};
 use crate::alert::escape::clip;
@@ -34,18 +34,25 @@ pub(super) fn render(card: &Card) -> String {
     );
     if !card.news.is_empty() {
         name(&mut out, "New");
-        for news in card.news.iter().take(LINES_MOST) {
+        for news in card.news.iter().take(NEWS_MOST) {
             row(&mut out, "", &said(news));
         }
-        left_out(&mut out, card.news.len(), card);
+        left_out(&mut out, card.news.len(), NEWS_MOST, card);
     }
     for Section { name: title, lines } in &card.sections {
+        if out.len() > MOST {
+            row(&mut out, "", &escaped(&rest(card)));
+            break;
+        }
         name(&mut out, title);
         for Line { label, text, code } in lines.iter().take(LINES_MOST) {
+            if out.len() > MOST {
+                break;
+            }
             let text = if *code { coded(text) } else { said(text) };
             row(&mut out, &said(label), &text);
         }
-        left_out(&mut out, lines.len(), card);
+        left_out(&mut out, lines.len(), LINES_MOST, card);
     }
     if !card.commands.is_empty() {
         name(&mut out, "Commands");
@@ -74,8 +81,8 @@ fn row(out: &mut String, label: &str, text: &str) {
     }
 }
 
-fn left_out(out: &mut String, count: usize, card: &Card) {
-    if let Some(text) = more(count, card) {
+fn left_out(out: &mut String, count: usize, most: usize, card: &Card) {
+    if let Some(text) = more(count, most, card) {
         row(out, "", &escaped(&text));
     }
 }

@@ -18,6 +18,9 @@ use crate::sinks::Failure;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a connection is kept without a mail: servers close it after some minutes.
 const IDLE: Duration = Duration::from_secs(60);
+/// Mails after which a connection is made anew: Exim takes ten, and then as few commands that are no mail, as asking
+/// whether it still listens is.
+const MAILS_MOST: u32 = 8;
 /// Most characters of an answer in a reason.
 const SAID_MOST: usize = 200;
 
@@ -81,33 +84,50 @@ impl Server {
 /// A server, and the connection to it while there is one.
 pub(super) struct Session {
     server: Server,
-    open: Option<(SmtpConnection, Instant)>,
+    open: Option<Open>,
+}
+
+/// A connection on which every mail went well.
+struct Open {
+    connection: SmtpConnection,
+    since: Instant,
+    mails: u32,
 }
 
 impl Session {
     /// Sends a mail, over the connection that is there if it still answers.
     pub(super) fn send(&mut self, envelope: &Envelope, mail: &[u8]) -> Result<(), Failure> {
-        let kept = self.open.take().and_then(|(mut connection, since)| {
-            (since.elapsed() < IDLE && connection.test_connected()).then_some(connection)
+        let kept = self.open.take().and_then(|open| {
+            let Open { mut connection, since, mails } = open;
+            if since.elapsed() < IDLE && mails < MAILS_MOST && connection.test_connected() {
+                return Some((connection, mails));
+            }
+            leave(&mut connection);
+            None
         });
-        let mut connection = match kept {
-            Some(connection) => connection,
-            None => self.server.connect()?,
+        let (mut connection, mails) = match kept {
+            Some(kept) => kept,
+            None => (self.server.connect()?, 0),
         };
         // A conversation that went wrong is not gone on with.
         transfer(&mut connection, envelope, mail, &self.server)?;
-        self.open = Some((connection, Instant::now()));
+        self.open = Some(Open { connection, since: Instant::now(), mails: mails + 1 });
         Ok(())
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if let Some((mut connection, _)) = self.open.take() {
-            let _ = connection.set_timeout(Some(CONNECT));
-            let _ = connection.command(Quit);
+        if let Some(mut open) = self.open.take() {
+            leave(&mut open.connection);
         }
     }
+}
+
+/// Says goodbye, which the other side need not hear.
+fn leave(connection: &mut SmtpConnection) {
+    let _ = connection.set_timeout(Some(CONNECT));
+    let _ = connection.command(Quit);
 }
 
 /// Hands a mail over. Recipients that the server does not know are left out as long as there is another.
@@ -180,7 +200,7 @@ fn failure(what: &str, error: &Error, timeout: Duration) -> Failure {
                 let timeout = humantime::format_duration(timeout);
                 return Failure::later(format!("{what} did not answer within {timeout}"));
             }
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            if io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
                 return Failure::later(format!(
                     "{what}: {}; set ca_file to the authority that signed its certificate, and server to the name in it",
                     clip(&io.to_string(), SAID_MOST)

@@ -6,9 +6,13 @@ use crate::alert::card::{Card, Command, Line, Section};
 use crate::alert::escape::{clip, escape};
 
 /// Most characters of a line.
-pub(super) const LINE_MOST: usize = 4_000;
+pub(super) const LINE_MOST: usize = 1_000;
 /// Most lines of a section.
 pub(super) const LINES_MOST: usize = 200;
+/// Most news.
+pub(super) const NEWS_MOST: usize = 20;
+/// Bytes after which no section is begun and none goes on: mail programs cut what is longer than some 100 KB.
+pub(super) const MOST: usize = 48 << 10;
 
 /// The text of a mail.
 pub(super) fn render(card: &Card) -> String {
@@ -16,20 +20,27 @@ pub(super) fn render(card: &Card) -> String {
     let _ = writeln!(out, "{}\n{}\n", headline(card), clip(&card.sentence, LINE_MOST));
     if !card.news.is_empty() {
         let _ = writeln!(out, "NEW");
-        for news in card.news.iter().take(LINES_MOST) {
+        for news in card.news.iter().take(NEWS_MOST) {
             let _ = writeln!(out, "  * {}", clip(news, LINE_MOST));
         }
-        left_out(&mut out, card.news.len(), card);
+        left_out(&mut out, card.news.len(), NEWS_MOST, card);
         out.push('\n');
     }
     for Section { name, lines } in &card.sections {
+        if out.len() > MOST {
+            let _ = writeln!(out, "{}\n", rest(card));
+            break;
+        }
         let _ = writeln!(out, "{}", clip(name, LINE_MOST).to_uppercase());
         for Line { label, text, code: _ } in lines.iter().take(LINES_MOST) {
+            if out.len() > MOST {
+                break;
+            }
             let label =
                 if label.is_empty() { String::new() } else { format!("{}  ", clip(label, LINE_MOST)) };
             let _ = writeln!(out, "  {label}{}", clip(text, LINE_MOST));
         }
-        left_out(&mut out, lines.len(), card);
+        left_out(&mut out, lines.len(), LINES_MOST, card);
         out.push('\n');
     }
     for Command { what, line } in &card.commands {
@@ -39,16 +50,21 @@ pub(super) fn render(card: &Card) -> String {
     out
 }
 
-fn left_out(out: &mut String, count: usize, card: &Card) {
-    if let Some(text) = more(count, card) {
+fn left_out(out: &mut String, count: usize, most: usize, card: &Card) {
+    if let Some(text) = more(count, most, card) {
         let _ = writeln!(out, "  {text}");
     }
 }
 
 /// What is said where lines are left out.
-pub(super) fn more(count: usize, card: &Card) -> Option<String> {
-    let more = count.checked_sub(LINES_MOST).filter(|more| *more > 0)?;
+pub(super) fn more(count: usize, most: usize, card: &Card) -> Option<String> {
+    let more = count.checked_sub(most).filter(|more| *more > 0)?;
     Some(format!("… {more} more: detector explain {}", escape(&card.id)))
+}
+
+/// What is said where the mail is long enough.
+pub(super) fn rest(card: &Card) -> String {
+    format!("… and more: detector explain {}", escape(&card.id))
 }
 
 /// Level and title.

@@ -6,7 +6,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _, UdpSocket};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs as _, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -147,6 +147,25 @@ impl Link {
                 Ok(Way::Tls(Box::new(StreamOwned::new(session, stream))))
             }
             Address::Unix(path) => unix(path),
+        }
+    }
+}
+
+/// A stream that is closed with something left to read is reset, and the receiver may lose what it has not read yet.
+impl Drop for Way {
+    fn drop(&mut self) {
+        match self {
+            Self::Udp(_) | Self::Datagram(_) | Self::Stream(_) => {}
+            Self::Tcp(stream) => {
+                let _ = stream.shutdown(Shutdown::Write);
+                is_quiet(&*stream);
+            }
+            Self::Tls(stream) => {
+                stream.conn.send_close_notify();
+                let _ = stream.flush();
+                let _ = stream.sock.shutdown(Shutdown::Write);
+                is_quiet(&stream.sock);
+            }
         }
     }
 }

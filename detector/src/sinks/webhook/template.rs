@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use minijinja::{AutoEscape, Environment, Error, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value, json};
 
 use crate::alert::Alert;
 use crate::alert::card::{About, Card};
+use crate::alert::escape::clip;
 use crate::sinks::{Body, Message, Problem};
 
 /// Most bytes of a template.
@@ -18,9 +19,14 @@ const ALERT: &str = include_str!("alert.json");
 /// A digest, as sinks of alerts get it.
 const CARD: &str = include_str!("card.json");
 
+/// What can be asked for.
+const KNOWN: &str =
+    "; known are about, key, id, level, title, sentence, host, time, agent, alert.*, card.* (docs/sinks.md)";
+
 /// A template that was tried.
 pub(super) struct Template {
     environment: Environment<'static>,
+    text: String,
     is_json: bool,
 }
 
@@ -49,8 +55,8 @@ impl Template {
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment
             .set_auto_escape_callback(move |_| if is_json { AutoEscape::Json } else { AutoEscape::None });
-        environment.add_template_owned(NAME, text).map_err(|error| wrong(said(&error)))?;
-        let template = Self { environment, is_json };
+        environment.add_template_owned(NAME, text.clone()).map_err(|error| wrong(said(&error, &text)))?;
+        let template = Self { environment, text, is_json };
         template.try_samples().map_err(wrong)?;
         Ok(Some(template))
     }
@@ -65,7 +71,7 @@ impl Template {
             .environment
             .get_template(NAME)
             .and_then(|template| template.render(minijinja::value::Serde(&context)))
-            .map_err(|error| said(&error))?;
+            .map_err(|error| said(&error, &self.text))?;
         if self.is_json
             && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
         {
@@ -73,7 +79,7 @@ impl Template {
             return Err(format!(
                 "what it makes is no JSON: {error}, in: {}; values come with their quotes: write {{\"text\": {{{{ title }}}}}}, \
                  or set content_type",
-                crate::alert::escape::clip(line, 80)
+                clip(line, 80)
             ));
         }
         Ok(body)
@@ -114,26 +120,27 @@ fn from_file(file: &Path) -> Result<String, String> {
         .map_err(|error| format!("{}: {error}; name a file that can be read", file.display()))
 }
 
-/// An error of the engine in one line: where, what.
-fn said(error: &Error) -> String {
-    let line = error.line().map(|line| format!("line {line}: ")).unwrap_or_default();
-    let what = error
-        .detail()
-        .map_or_else(|| error.kind().to_string(), |detail| format!("{}: {detail}", error.kind()));
-    format!("{line}{what}")
+/// An error of the engine in one line: where, what, and what the template says there.
+fn said(error: &Error, text: &str) -> String {
+    let what = error.kind().to_string();
+    let what = error.detail().map_or(what.clone(), |detail| format!("{what}: {detail}"));
+    let Some(number) = error.line() else { return what };
+    let line = text.lines().nth(number.saturating_sub(1)).unwrap_or_default();
+    let remedy = if error.kind() == ErrorKind::UndefinedError { KNOWN } else { "" };
+    format!("line {number}: {what}, in: {}{remedy}", clip(line.trim(), 80))
 }
 
 fn of_alert(key: &str, alert: &Alert) -> Value {
     let mut whole = serde_json::to_value(alert).unwrap_or_default();
-    complete(&mut whole, &["agent", "process", "task", "tool_call"], Value::Null);
-    complete(&mut whole, &["counter_evidence"], json!([]));
+    complete(&mut whole, &["agent", "process", "task", "tool_call"], &Value::Null);
+    complete(&mut whole, &["counter_evidence"], &json!([]));
     for (part, keys) in [
         ("agent", &["container", "pod"][..]),
         ("task", &["declares", "lowered_from"]),
         ("tool_call", &["conversation", "in_flight"]),
     ] {
         if let Some(part) = whole.get_mut(part) {
-            complete(part, keys, Value::Null);
+            complete(part, keys, &Value::Null);
         }
     }
     json!({
@@ -153,12 +160,12 @@ fn of_alert(key: &str, alert: &Alert) -> Value {
 
 fn of_card(key: &str, card: &Card) -> Value {
     let mut whole = serde_json::to_value(card).unwrap_or_default();
-    complete(&mut whole, &["agent"], Value::Null);
-    complete(&mut whole, &["rules", "tags", "news", "commands"], json!([]));
+    complete(&mut whole, &["agent"], &Value::Null);
+    complete(&mut whole, &["rules", "tags", "news", "commands"], &json!([]));
     let sections = whole.get_mut("sections").and_then(Value::as_array_mut).into_iter().flatten();
     for line in sections.filter_map(|section| section.get_mut("lines")?.as_array_mut()).flatten() {
-        complete(line, &["label"], json!(""));
-        complete(line, &["code"], json!(false));
+        complete(line, &["label"], &json!(""));
+        complete(line, &["code"], &json!(false));
     }
     let about = match card.about {
         About::Incident => "incident",
@@ -182,7 +189,7 @@ fn of_card(key: &str, card: &Card) -> Value {
 }
 
 /// Puts what an object may lack into it, so that a template can ask for it.
-fn complete(value: &mut Value, keys: &[&str], with: Value) {
+fn complete(value: &mut Value, keys: &[&str], with: &Value) {
     let mut nothing = Map::new();
     let object = value.as_object_mut().unwrap_or(&mut nothing);
     for key in keys {
