@@ -15,8 +15,8 @@ use crate::sinks::human::Colour;
 
 mod alerts;
 mod canary;
-mod digest;
 mod config;
+mod digest;
 mod docs;
 mod doctor;
 mod explain;
