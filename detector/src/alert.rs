@@ -9,6 +9,7 @@ use serde_json::Value;
 pub mod build;
 pub mod card;
 pub mod changed;
+mod counter;
 pub mod escape;
 mod evidence;
 pub mod group;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::alert::Level;
 use crate::event::{
-    AgentId, CgroupId, CpuSample, Event, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
+    AgentId, CgroupId, CpuSample, Event, Exec, FileText, GpuSample, Look, Nanos, ProcessId, Rounding,
 };
 use crate::network::{Names, Recognised};
 use crate::process::{Process, ProcessTable};
@@ -288,6 +288,9 @@ impl Analyses {
     /// What came near a verdict on mining since it was asked for last.
     pub(crate) fn near(&mut self) -> std::vec::Drain<'_, Near> {
         self.mining.near()
+    /// The process of an agent that wrote what this executes, if one did.
+    pub(crate) fn writer(&self, exec: &Exec) -> Option<ProcessId> {
+        self.new_code.writer(exec)
     }
 
     /// Things that were not followed because too many were.

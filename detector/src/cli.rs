@@ -16,6 +16,7 @@ use crate::sinks::human::Colour;
 mod alerts;
 mod canary;
 mod digest;
+mod config;
 mod docs;
 mod doctor;
 mod explain;
@@ -26,6 +27,7 @@ mod replay;
 mod rules;
 mod run;
 mod setup;
+mod sinks;
 mod task;
 mod wrap;
 
@@ -54,6 +56,8 @@ enum Command {
     Record(record::Args),
     Alerts(alerts::Args),
     Explain(explain::Args),
+    Sinks(sinks::Args),
+    Config(config::Args),
     Rules(rules::RulesArgs),
     Doctor(doctor::Args),
     Gpu(gpu::Args),
@@ -107,6 +111,8 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Record(args) => record::run(&args),
         Command::Alerts(args) => alerts::run(args),
         Command::Explain(args) => explain::run(&args),
+        Command::Sinks(args) => sinks::run(args),
+        Command::Config(args) => config::run(args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gpu(args) => gpu::run(&args),
@@ -155,6 +161,8 @@ fn start_log(filter: Option<&str>, command: &Command) {
         | Command::Record(_)
         | Command::Alerts(_)
         | Command::Explain(_)
+        | Command::Sinks(_)
+        | Command::Config(_)
         | Command::Rules(_)
         | Command::Doctor(_)
         | Command::Gpu(_)

@@ -1,5 +1,7 @@
 //! Why there was an alert: its rule judged again on the fields that were kept, its story, what would have silenced it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use xxhash_rust::xxh3::xxh3_64;
@@ -110,7 +112,7 @@ pub struct IncidentExplanation {
 /// Explains one alert by the rules of now.
 pub fn alert(alert: &Alert, rules: &RuleSet) -> Explanation {
     let meta = rules.rules().iter().find(|rule| rule.id == alert.rule.id);
-    let rule = meta.map(|meta| rule(meta, rules));
+    let rule = meta.map(|meta| rule(meta));
     let (fields, then) = fields(alert);
     let mut notes = Vec::new();
     let evaluation =
@@ -181,6 +183,13 @@ pub fn incident(incident: Incident, alerts: &[Alert], rules: &RuleSet) -> Incide
     }
 }
 
+/// Notes which text of its rule an alert is from, beside the fields that are kept.
+pub fn note_rule(alert: &mut Alert, rule: &RuleMeta) {
+    if let Some(subject) = &mut alert.subject {
+        Arc::make_mut(subject).insert(RULE_HASH.to_owned(), Value::String(rule.hash.clone()));
+    }
+}
+
 /// Hash of a rule's text, by which one sees that it has changed.
 pub fn hash(text: &str) -> String {
     format!("{:016x}", xxh3_64(text.as_bytes()))
@@ -201,7 +210,7 @@ fn field(name: &str, value: &Value) -> Field {
     Field { name: name.to_owned(), value: value.clone() }
 }
 
-fn rule(meta: &RuleMeta, rules: &RuleSet) -> Rule {
+fn rule(meta: &RuleMeta) -> Rule {
     Rule {
         id: meta.id.clone(),
         title: meta.title.clone(),
@@ -212,7 +221,7 @@ fn rule(meta: &RuleMeta, rules: &RuleSet) -> Rule {
         tags: meta.tags.clone(),
         file: meta.file.clone(),
         line: meta.line,
-        hash: rules.text(meta).map(|text| hash(&text)).unwrap_or_default(),
+        hash: meta.hash.clone(),
     }
 }
 

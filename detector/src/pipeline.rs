@@ -3,24 +3,27 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::activity::{Activity, Sample, Sampler, Sums};
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
-use crate::alert::incident::{Incidents, Story};
+use crate::alert::incident::{Incidents, Tie};
 use crate::alert::{Alert, Coverage, Level, intent};
 use crate::analysis::{Analyses, Around, Measured, Observation, Signal};
 use crate::canary::{Decoy, Strings};
 use crate::change::Change;
 use crate::event::{
-    AgentId, CgroupId, CpuSample, Event, EventKind, FileText, GpuSample, Look, Nanos, Own, Rounding,
+    AgentId, CgroupId, CpuSample, Event, EventKind, FileText, GpuSample, Look, Nanos, Own, ProcessId,
+    Rounding,
 };
+use crate::explain;
 use crate::network::{Network, Recognised};
 use crate::process::{Process, ProcessTable};
 use crate::redact;
-use crate::rules::{Finding, RuleSet, Subject, What};
+use crate::rules::{Category, Finding, RuleSet, Subject, What};
 use crate::task::{Ledger, TaskChange, ToolCall};
 use crate::telemetry::Watched;
 
@@ -541,15 +544,38 @@ impl Pipeline {
             }
             self.alerts += 1;
             let coverage = Coverage { events_lost: self.agents.lost(agent), gaps: self.gaps.clone() };
-            let incident = self.incidents.place(Story { agent, root: key.root }, self.now);
+            let ties = ties(&subject, &key, &self.analyses);
+            let incident = self.incidents.place(&ties, self.now);
             let context =
                 build::Context { host: &self.settings.host, coverage, sequence: self.alerts, incident };
             let mut alert = build::alert(&finding, &subject, context);
             redact::alert(&mut alert);
+            explain::note_rule(&mut alert, &finding.rule);
             self.groups.open(key, time, self.now, &alert, &mut out.alerts);
             out.alerts.push(alert);
         }
     }
+}
+
+/// What ties an alert to what was found before: its tree, its tool call, and the tree that wrote what it runs.
+fn ties(subject: &Subject<'_>, key: &group::Key, analyses: &Analyses) -> SmallVec<[Tie; 4]> {
+    let group::Key { rule, agent, root, declared } = *key;
+    let process = subject.what.process();
+    let of_sensor = subject.what.category() == Some(Category::Sensor);
+    if of_sensor || process.pid == 0 || agent == AgentId::NONE {
+        return smallvec![Tie::Rule { agent, rule }];
+    }
+    if declared {
+        return smallvec![Tie::Declared { agent, root }];
+    }
+    let mut ties = smallvec![Tie::Tree { agent, root }];
+    let tree = |of: ProcessId| Tie::Tree { agent, root: subject.table.root(of) };
+    let exec = subject.process(process).and_then(|process| process.exec.as_deref());
+    ties.extend(exec.and_then(|exec| analyses.writer(exec)).map(tree));
+    let call = intent::tool_call(subject.tasks, agent, subject.what.time());
+    ties.extend(call.map(|call| Tie::Call { agent, call: xxh3_64(call.id.as_bytes()) }));
+    ties.push(Tie::Tree { agent, root: process });
+    ties
 }
 
 fn around<'a>(table: &'a ProcessTable, network: &'a Network, tasks: &'a Ledger, now: Nanos) -> Around<'a> {

@@ -328,7 +328,3 @@ fn plain(value: &serde_json::Value) -> String {
         other => other.to_string(),
     }
 }
-
-#[cfg(test)]
-#[path = "report/tests.rs"]
-mod tests;

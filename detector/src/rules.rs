@@ -149,6 +149,8 @@ pub struct RuleMeta {
     pub file: String,
     /// Line of that file where it begins.
     pub line: usize,
+    /// Hash of its text, by which one sees that it has changed.
+    pub hash: String,
 }
 
 /// A rule that matched.

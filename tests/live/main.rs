@@ -16,6 +16,8 @@ mod change;
 mod cli;
 mod cpu;
 mod daemon;
+mod delivery;
+mod digest;
 mod exec;
 mod file;
 mod gpu;

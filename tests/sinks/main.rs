@@ -9,6 +9,7 @@ mod command;
 mod discord;
 mod email;
 mod file;
+mod engine;
 mod googlechat;
 mod http;
 mod journald;

@@ -393,22 +393,32 @@ fn a_receiver_that_starts_again_gets_what_comes_after() {
         Ok(rsyslog) => rsyslog,
         Err(reason) => skip!("{reason}"),
     };
-    let address = format!("tcp://127.0.0.1:{}", rsyslog.tcp);
-    let mut sink = sink(&address, "");
-    sink.deliver(&of_alert(&alert())).unwrap();
-    rsyslog.wait(1);
-    let Rsyslog { daemon, directory, certificates: _, udp: _, tcp, tls: _ } = rsyslog;
+    let ca = format!("ca_file = \"{}\"", rsyslog.certificates.ca.display());
+    let mut sinks = [
+        sink(&format!("tcp://127.0.0.1:{}", rsyslog.tcp), ""),
+        sink(&format!("tls://localhost:{}", rsyslog.tls), &ca),
+    ];
+    for sink in &mut sinks {
+        sink.deliver(&of_alert(&alert())).unwrap();
+    }
+    rsyslog.wait(2);
+    let Rsyslog { daemon, directory, certificates: _, udp: _, tcp, tls } = rsyslog;
     drop(daemon);
-    assert!(matches!(sink.deliver(&of_alert(&alert())), Err(Failure::Later { .. })));
+    for sink in &mut sinks {
+        assert!(matches!(sink.deliver(&of_alert(&alert())), Err(Failure::Later { .. })));
+    }
     let mut command = Command::new("rsyslogd");
     command.args(["-n", "-f"]).arg(directory.path().join("rsyslog.conf"));
     command.arg("-i").arg(directory.path().join("second"));
     let _daemon = Server::start(&mut command).unwrap();
-    wait_for("rsyslogd", LIMIT, || Ok(listens(tcp).then_some(()))).unwrap();
-    sink.deliver(&of_alert(&alert())).unwrap();
+    wait_for("rsyslogd", LIMIT, || Ok((listens(tcp) && listens(tls)).then_some(()))).unwrap();
+    for sink in &mut sinks {
+        sink.deliver(&of_alert(&alert())).unwrap();
+    }
     let out: &Path = &directory.path().join("out");
-    wait_for("the second message", LIMIT, || {
-        Ok((fs::read_to_string(out).unwrap_or_default().lines().count() == 2).then_some(()))
+    wait_for("the second messages", LIMIT, || {
+        let text = fs::read_to_string(out).unwrap_or_default();
+        Ok((text.lines().filter(|line| line.contains("32473")).count() == 4).then_some(()))
     })
     .unwrap();
 }

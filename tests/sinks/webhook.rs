@@ -78,7 +78,7 @@ fn hostile_text_keeps_its_value_and_breaks_no_template() {
         let alert = hostile_alert(text);
         plain.deliver(&of_alert(&alert)).unwrap();
         let got = receiver.next();
-        assert!(!got.body.iter().any(|byte| byte.is_ascii_control()), "{text:?}");
+        assert!(!got.body.iter().any(u8::is_ascii_control), "{text:?}");
         assert_eq!(serde_json::from_value::<Alert>(got.json()).unwrap(), alert);
         shaped.deliver(&of_alert(&alert)).unwrap();
         let got = receiver.next().json();

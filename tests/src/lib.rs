@@ -3,6 +3,7 @@
 
 pub mod cgroup;
 pub mod detector;
+pub mod hook;
 pub mod netns;
 pub mod server;
 pub mod skip;

@@ -6,6 +6,7 @@ use ulid::Ulid;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::changed::gist;
+use super::counter;
 use super::escape::{clip, cut};
 use super::evidence::{evidence, sentence};
 use super::intent::Intent;
@@ -47,6 +48,8 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
         evidence.text.push_str(&format!("; {lack}"));
     }
     let rule = &finding.rule;
+    let fields = subject.fields();
+    let acting = (process.pid != 0).then(|| process_ref(process, subject));
     Alert {
         schema: SCHEMA.to_owned(),
         id: id(&rule.id, process, time, sequence),
@@ -68,16 +71,16 @@ pub fn alert(finding: &Finding, subject: &Subject<'_>, context: Context<'_>) -> 
             container: subject.container.map(str::to_owned),
             pod: subject.pod.map(str::to_owned),
         }),
-        process: (process.pid != 0).then(|| process_ref(process, subject)),
+        counter_evidence: counter::evidence(&fields, acting.as_ref(), task.as_ref()),
+        process: acting,
         evidence: vec![evidence],
-        counter_evidence: Vec::new(),
         task,
         tool_call,
         response: Vec::new(),
         coverage,
         count: 1,
         latency_us: received.since(time) / 1_000,
-        subject: Some(Arc::new(subject.fields())),
+        subject: Some(Arc::new(fields)),
     }
 }
 

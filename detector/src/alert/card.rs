@@ -5,10 +5,21 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Level;
 use super::escape::clip;
-use super::incident::Incident;
-use super::{Alert, Level};
 use crate::redact;
+
+mod command;
+mod process;
+#[cfg(test)]
+mod schema;
+mod section;
+mod story;
+#[cfg(test)]
+mod tests;
+
+pub use command::set_cgroup_mount;
+pub use story::incident;
 
 /// The value of [`Card::schema`].
 pub const SCHEMA: &str = "detector.card/1";
@@ -182,28 +193,4 @@ fn section(section: Section) -> Section {
 /// Text for people: no secrets, nothing that deceives, not too long.
 fn told(text: &str, most: usize) -> String {
     clip(&redact::text(text), most)
-}
-
-/// The card of an incident. `news` are its alerts that the message before did not have; empty in the first.
-pub fn incident(incident: &Incident, news: &[Alert]) -> Card {
-    let gravest = incident.alerts.iter().max_by_key(|alert| alert.level);
-    Card {
-        schema: SCHEMA.to_owned(),
-        about: About::Incident,
-        id: incident.id.clone(),
-        revision: incident.revision,
-        level: incident.level,
-        host: incident.host.clone(),
-        time: incident.began.clone(),
-        updated: incident.last.clone(),
-        title: gravest.map(|alert| alert.title.clone()).unwrap_or_default(),
-        sentence: gravest.map(|alert| alert.summary.clone()).unwrap_or_default(),
-        agent: incident.agent.as_ref().map(|agent| agent.name.clone()),
-        rules: gravest.map(|alert| alert.rule.id.clone()).into_iter().collect(),
-        tags: gravest.map(|alert| alert.rule.tags.clone()).unwrap_or_default(),
-        findings: incident.findings,
-        news: news.iter().map(|alert| alert.summary.clone()).collect(),
-        sections: Vec::new(),
-        commands: Vec::new(),
-    }
 }

@@ -1,6 +1,6 @@
 //! Alerts that belong to one story become one incident that grows.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,38 @@ use xxhash_rust::xxh3::Xxh3;
 use super::{AgentRef, Alert, Level};
 use crate::event::{AgentId, Nanos, ProcessId};
 
-/// What belongs together: what one process tree of an agent does.
+/// What ties an alert to a story.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Story {
-    /// The agent.
-    pub agent: AgentId,
-    /// Topmost process of that agent above the one that acted.
-    pub root: ProcessId,
+pub enum Tie {
+    /// What one process tree of an agent does: the agent, and its topmost process above the one that acted. Also the
+    /// tree that wrote what another one runs, and the process itself, which may outlive those above it.
+    Tree {
+        /// The agent.
+        agent: AgentId,
+        /// The process.
+        root: ProcessId,
+    },
+    /// What is done in one tool call, whichever trees it makes.
+    Call {
+        /// The agent.
+        agent: AgentId,
+        /// Hash of the call's id.
+        call: u64,
+    },
+    /// What a task declares: it stays out of the stories of what none does.
+    Declared {
+        /// The agent.
+        agent: AgentId,
+        /// Its topmost process.
+        root: ProcessId,
+    },
+    /// What is about no process: losses, tampering.
+    Rule {
+        /// The agent, if it is about one.
+        agent: AgentId,
+        /// Hash of the rule's id.
+        rule: u64,
+    },
 }
 
 /// How long stories stay open, and how many.
@@ -28,11 +53,13 @@ pub struct Limits {
     pub longest: u64,
     /// Most stories open at once; the one that opened first goes.
     pub stories: usize,
+    /// Most ties of one story that are remembered.
+    pub ties: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { quiet: 15 * 60 * 1_000_000_000, longest: 6 * 3_600 * 1_000_000_000, stories: 4_096 }
+        Self { quiet: 15 * 60 * 1_000_000_000, longest: 6 * 3_600 * 1_000_000_000, stories: 4_096, ties: 64 }
     }
 }
 
@@ -40,8 +67,10 @@ impl Default for Limits {
 #[derive(Debug, Default)]
 pub struct Incidents {
     limits: Limits,
-    open: HashMap<Story, Open>,
-    order: VecDeque<(Story, Nanos)>,
+    /// By number, so that the one that opened first is the first.
+    open: BTreeMap<u64, Open>,
+    ties: HashMap<Tie, u64>,
+    opened: u64,
 }
 
 #[derive(Debug)]
@@ -49,37 +78,67 @@ struct Open {
     id: String,
     began: Nanos,
     last: Nanos,
+    ties: Vec<Tie>,
 }
 
 impl Incidents {
-    /// The incident that an alert of this story belongs to: an open one, or a new one. The same input gives the same
-    /// id.
-    pub fn place(&mut self, story: Story, now: Nanos) -> String {
-        if let Some(open) = self.open.get_mut(&story)
-            && now.since(open.last) < self.limits.quiet
-            && now.since(open.began) < self.limits.longest
-        {
-            open.last = now;
-            return open.id.clone();
-        }
-        let id = id(story, now);
-        self.open.insert(story, Open { id: id.clone(), began: now, last: now });
-        self.order.push_back((story, now));
-        while self.open.len() > self.limits.stories || self.order.len() > 2 * self.limits.stories {
-            let Some((oldest, began)) = self.order.pop_front() else { break };
-            if self.open.get(&oldest).is_some_and(|open| open.began == began) {
-                self.open.remove(&oldest);
+    /// The incident that an alert belongs to: the first open one that one of its ties leads to, or a new one. Every
+    /// tie leads there from then on, unless it led elsewhere. The same input gives the same id.
+    pub fn place(&mut self, ties: &[Tie], now: Nanos) -> String {
+        let known = ties.iter().find_map(|tie| self.leads_to(tie, now));
+        let number = known.unwrap_or_else(|| {
+            self.opened += 1;
+            let id = ties.first().map(|tie| id(tie, now)).unwrap_or_default();
+            self.open.insert(self.opened, Open { id, began: now, last: now, ties: Vec::new() });
+            self.opened
+        });
+        for tie in ties {
+            if self.leads_to(tie, now).is_none()
+                && let Some(open) = self.open.get_mut(&number)
+                && open.ties.len() < self.limits.ties
+            {
+                open.ties.push(*tie);
+                self.ties.insert(*tie, number);
             }
         }
-        id
+        while self.open.len() > self.limits.stories {
+            let Some((oldest, open)) = self.open.pop_first() else { break };
+            for tie in open.ties {
+                if self.ties.get(&tie) == Some(&oldest) {
+                    self.ties.remove(&tie);
+                }
+            }
+        }
+        let Some(open) = self.open.get_mut(&number) else { return String::new() };
+        open.last = now;
+        open.id.clone()
+    }
+
+    fn leads_to(&self, tie: &Tie, now: Nanos) -> Option<u64> {
+        let number = *self.ties.get(tie)?;
+        let open = self.open.get(&number)?;
+        let is_open = now.since(open.last) < self.limits.quiet && now.since(open.began) < self.limits.longest;
+        is_open.then_some(number)
     }
 }
 
-fn id(story: Story, now: Nanos) -> String {
+fn id(tie: &Tie, now: Nanos) -> String {
     let mut hash = Xxh3::new();
-    hash.update(&story.agent.0.to_le_bytes());
-    hash.update(&story.root.pid.to_le_bytes());
-    hash.update(&story.root.start.0.to_le_bytes());
+    let mut add = |kind: &[u8], agent: AgentId, root: ProcessId, number: u64| {
+        hash.update(&agent.0.to_le_bytes());
+        hash.update(&root.pid.to_le_bytes());
+        hash.update(&root.start.0.to_le_bytes());
+        hash.update(kind);
+        if number != 0 {
+            hash.update(&number.to_le_bytes());
+        }
+    };
+    match tie {
+        Tie::Tree { agent, root } => add(b"", *agent, *root, 0),
+        Tie::Call { agent, call } => add(b"call", *agent, ProcessId::default(), *call),
+        Tie::Declared { agent, root } => add(b"declared", *agent, *root, 0),
+        Tie::Rule { agent, rule } => add(b"rule", *agent, ProcessId::default(), *rule),
+    }
     Ulid::from_parts(now.0 / 1_000_000, hash.digest128()).to_string()
 }
 
@@ -119,30 +178,54 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
-    fn story(pid: u32) -> Story {
-        Story { agent: AgentId(1), root: ProcessId { pid, start: Ticks(1) } }
+    fn tree(pid: u32) -> Tie {
+        Tie::Tree { agent: AgentId(1), root: ProcessId { pid, start: Ticks(1) } }
     }
 
     #[test]
     fn a_story_goes_on_until_it_is_quiet_or_too_long() {
         let mut incidents = Incidents::default();
-        let first = incidents.place(story(1), Nanos(SECOND));
-        assert_eq!(incidents.place(story(1), Nanos(800 * SECOND)), first);
-        assert_ne!(incidents.place(story(2), Nanos(800 * SECOND)), first);
-        assert_ne!(incidents.place(story(1), Nanos(1_701 * SECOND)), first);
-        let long = incidents.place(story(3), Nanos(0));
+        let first = incidents.place(&[tree(1)], Nanos(SECOND));
+        assert_eq!(incidents.place(&[tree(1)], Nanos(800 * SECOND)), first);
+        assert_ne!(incidents.place(&[tree(2)], Nanos(800 * SECOND)), first);
+        assert_ne!(incidents.place(&[tree(1)], Nanos(1_701 * SECOND)), first);
+        let long = incidents.place(&[tree(3)], Nanos(0));
         for minute in 1..360 {
-            assert_eq!(incidents.place(story(3), Nanos(minute * 60 * SECOND)), long);
+            assert_eq!(incidents.place(&[tree(3)], Nanos(minute * 60 * SECOND)), long);
         }
-        assert_ne!(incidents.place(story(3), Nanos(360 * 60 * SECOND)), long);
+        assert_ne!(incidents.place(&[tree(3)], Nanos(360 * 60 * SECOND)), long);
     }
 
     #[test]
-    fn stories_are_bounded() {
+    fn one_tie_is_enough_and_brings_the_others_along() {
+        let mut incidents = Incidents::default();
+        let call = Tie::Call { agent: AgentId(1), call: 7 };
+        let first = incidents.place(&[tree(1), call], Nanos(SECOND));
+        assert_eq!(incidents.place(&[tree(2), call], Nanos(2 * SECOND)), first);
+        assert_eq!(incidents.place(&[tree(2)], Nanos(3 * SECOND)), first);
+        // What a third tree runs, the second one wrote.
+        assert_eq!(incidents.place(&[tree(3), tree(2)], Nanos(4 * SECOND)), first);
+        let declared = Tie::Declared { agent: AgentId(1), root: ProcessId { pid: 1, start: Ticks(1) } };
+        assert_ne!(incidents.place(&[declared], Nanos(5 * SECOND)), first);
+        let rule = |rule| Tie::Rule { agent: AgentId::NONE, rule };
+        let loss = incidents.place(&[rule(1)], Nanos(5 * SECOND));
+        assert_ne!(incidents.place(&[rule(2)], Nanos(5 * SECOND)), loss);
+        assert_eq!(incidents.place(&[rule(1)], Nanos(6 * SECOND)), loss);
+    }
+
+    #[test]
+    fn stories_and_their_ties_are_bounded() {
         let mut incidents = Incidents::default();
         for pid in 0..10_000 {
-            incidents.place(story(pid), Nanos(u64::from(pid)));
+            incidents.place(&[tree(pid), tree(pid + 100_000)], Nanos(u64::from(pid)));
         }
-        assert!(incidents.open.len() <= Limits::default().stories);
+        assert_eq!(incidents.open.len(), Limits::default().stories);
+        assert!(incidents.ties.len() <= 2 * Limits::default().stories);
+        let call = Tie::Call { agent: AgentId(1), call: 7 };
+        for pid in 0..1_000 {
+            incidents.place(&[tree(1_000_000 + pid), call], Nanos(20_000));
+        }
+        let most = incidents.open.values().map(|open| open.ties.len()).max();
+        assert_eq!(most, Some(Limits::default().ties));
     }
 }

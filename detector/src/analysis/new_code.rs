@@ -121,6 +121,15 @@ impl NewCode {
         }
     }
 
+    /// Who wrote the program or script that this executes, where an agent did.
+    pub(super) fn writer(&self, exec: &Exec) -> Option<ProcessId> {
+        if let Some(written) = &exec.written {
+            return Some(written.by);
+        }
+        let script = exec.script.as_deref().or_else(|| program::operand(exec))?;
+        Some(self.written(&exec.cwd, script)?.1.by)
+    }
+
     /// Paths, writers and fetchers that had to make room for others.
     pub(super) fn dropped(&self) -> u64 {
         self.writers.dropped() + self.fetchers.dropped()

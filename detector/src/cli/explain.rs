@@ -5,6 +5,7 @@ use std::io::{Write as _, stdout};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use serde_json::Value;
 
 use super::kept::{Found, Which, alerts_of, find, local, local_as, short};
@@ -16,6 +17,8 @@ use crate::explain::{self, Explanation, Field, IncidentExplanation};
 use crate::rules::RuleSet;
 use crate::sinks::human::Colour;
 use crate::store::Store;
+
+mod html;
 
 /// Say why there was an alert: its rule, what matched, the story, what would have silenced it
 ///
@@ -45,6 +48,18 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let store = args.which.open()?;
     let found = find(&store, &args.id)?;
     let rules = rules(args)?;
+    if let Some(path) = &args.html {
+        let incident = match found {
+            Found::Alert(stored) => store
+                .incident(&stored.alert.incident)?
+                .with_context(|| format!("incident {} had to make room", stored.alert.incident))?,
+            Found::Incident(incident) => *incident,
+        };
+        let alerts = alerts_of(&store, &incident)?;
+        html::write(&store, &explain::incident(incident, &alerts, &rules), path)?;
+        writeln!(stdout(), "the report is in {}", path.display())?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let text = match found {
         Found::Alert(stored) => {
             let incident = store.incident(&stored.alert.incident)?;
@@ -203,7 +218,7 @@ fn incident_text(explanation: &IncidentExplanation, colour: Colour) -> String {
         for note in &one.notes {
             push(&mut out, "      mind: ", &clip(note, 4 * MOST));
         }
-        if let Some(way) = one.silence.iter().find(|way| way.kind != "mute") {
+        if let Some(way) = one.silence.iter().find(|way| matches!(way.kind, "filter" | "task")) {
             push(&mut out, "      ", &clip(&way.text, MOST));
         }
     }

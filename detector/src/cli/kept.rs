@@ -40,7 +40,10 @@ impl Which {
     }
 
     fn path(&self) -> anyhow::Result<PathBuf> {
-        Ok(setup::store_path(&self.config()?.config, self.store.as_deref()))
+        match &self.store {
+            Some(path) => Ok(path.clone()),
+            None => Ok(setup::store_path(&self.config()?.config, None)),
+        }
     }
 
     /// The store, which must be there.

@@ -133,9 +133,12 @@ fn write(outputs: &mut Outputs, sinks: &mut Sinks<impl Write>) -> anyhow::Result
     for alert in &alerts {
         sinks.out.write_all(line(alert)?.as_bytes()).context("write alerts")?;
     }
-    if let Some(store) = sinks.store.as_ref().filter(|_| !alerts.is_empty()) {
-        // What is judged again is told to nobody: no sink has a queue for it.
-        store.record(OWNER, &alerts, &mut |_, _| Vec::new())?;
+    if let Some(store) = &sinks.store {
+        if !alerts.is_empty() {
+            // What is judged again is told to nobody: no sink has a queue for it.
+            store.record(OWNER, &alerts, &mut |_, _| Vec::new())?;
+        }
+        store.add_samples(&outputs.samples)?;
     }
     Ok(u64::try_from(alerts.len()).unwrap_or(u64::MAX))
 }

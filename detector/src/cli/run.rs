@@ -15,7 +15,7 @@ use crate::intake::{Intake, Places};
 use crate::runtime::{Command, Remote};
 
 /// Where the configuration is looked for.
-const CONFIG: &str = "/etc/detector/config.toml";
+pub(super) const CONFIG: &str = "/etc/detector/config.toml";
 
 /// Watch the agents of a configuration until told to stop
 ///

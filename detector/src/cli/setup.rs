@@ -120,6 +120,7 @@ pub(super) fn engine(
     // Before the sensor: what files hold is read while programs are being verified.
     let contents = Contents::start().context("starting the reader of files failed")?;
     let (sensor, rings) = Sensor::load(&settings)?;
+    crate::alert::card::set_cgroup_mount(sensor.cgroups().mount());
     for state in sensor.states() {
         let Some(reason) = &state.refused else { continue };
         if state.hook.tier.is_none() {

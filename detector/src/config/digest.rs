@@ -131,3 +131,53 @@ fn told(named: &Spanned<String>, sinks: &[SinkConfig]) -> Result<String, Wrong> 
     };
     Err((named.span().start, format!("no sink is called \"{name}\"; {near}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    fn read(digest: &str) -> Result<Option<Schedule>, String> {
+        let text =
+            format!("[sinks.stdout]\n[sinks.files]\ntype = \"file\"\npath = \"/tmp/a\"\n[digest]\n{digest}");
+        let checked = parse(&text, Path::new("d.toml")).map_err(|error| error.to_string())?;
+        Ok(checked.digest)
+    }
+
+    #[test]
+    fn a_time_of_day_makes_a_daily_digest() {
+        let plan =
+            read("at = \"08:00\"\ntimezone = \"Europe/Berlin\"\nsinks = [\"files\"]").unwrap().unwrap();
+        let Every::At { days: 1, time, zone } = plan.every else { panic!("{plan:?}") };
+        assert_eq!((time.hour(), time.minute(), zone.iana_name()), (8, 0, Some("Europe/Berlin")));
+        assert_eq!((plan.sinks, plan.skip_empty), (vec!["files".to_owned()], true));
+        let plan = read("every = \"1h\"\nsinks = [\"stdout\"]\nskip_empty = false").unwrap().unwrap();
+        assert_eq!((plan.every, plan.skip_empty), (Every::After(3_600_000), false));
+        assert!(read("workspaces = [\"/srv/agents/*\"]").unwrap().is_none(), "none is wanted");
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_line_and_the_remedy() {
+        for (text, line, said) in [
+            (
+                "every = \"1h\"\nsinks = [\"stdot\"]",
+                7,
+                "no sink is called \"stdot\"; did you mean \"stdout\"?",
+            ),
+            ("every = \"often\"\nsinks = [\"stdout\"]", 6, "write e.g. \"24h\""),
+            ("every = \"1h\"\nat = \"08:00\"\nsinks = [\"stdout\"]", 6, "whole days"),
+            ("every = \"8d\"\nsinks = [\"stdout\"]", 6, "seven days"),
+            ("at = \"8 o'clock\"\nsinks = [\"stdout\"]", 6, "write e.g. \"08:00\""),
+            ("at = \"08:00\"\ntimezone = \"Mars\"\nsinks = [\"stdout\"]", 7, "no time zone \"Mars\""),
+            ("at = \"08:00\"", 6, "no sink is one that people read"),
+            ("workspaces = [\"srv\"]", 6, "/srv/agents/*"),
+            ("workspaces = [\"/srv/[\"]", 6, "no valid glob"),
+            ("evry = \"1h\"", 6, "unknown field `evry`"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with(&format!("d.toml:{line}:")) && error.contains(said), "{text}: {error}");
+        }
+    }
+}

@@ -196,3 +196,52 @@ fn sink(name: &str, at: Range<usize>, table: Spanned<DeValue<'_>>) -> Result<Sin
         kind,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::config::parse;
+
+    fn error(text: &str) -> String {
+        parse(text, Path::new("d.toml")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_sink_names_its_line_and_the_remedy() {
+        for (text, at, what) in [
+            ("[sinks.out]\ntype = \"stdout\"\ncolour = 1\n", "d.toml:3:", "unknown field `colour`"),
+            ("[sinks.a]\ntype = \"fiel\"\n", "d.toml:2:", "did you mean \"file\"?"),
+            ("[sinks.file]\npath = \"/x\"\nagents = [\"[\"]\n", "d.toml:3:", "no valid glob"),
+            ("[sinks.stdout]\nmin_level = \"loud\"\n", "d.toml:2:", "unknown variant `loud`"),
+            ("[sinks.stdout]\nrate = 0\n", "d.toml:2:", "a rate of 0 sends nothing"),
+            ("[sinks.stdout]\ntimezone = \"Mars\"\n", "d.toml:2:", "no time zone \"Mars\""),
+            ("[sinks.stdout]\nquiet = \"22:00-07:00\"\n", "d.toml:2:", "is read by machines"),
+            ("[sinks.\"(x)\"]\ntype = \"stdout\"\n", "d.toml:1:", "letters, digits"),
+            ("[sinks]\nstdout = 1\n", "d.toml:2:", "as a table"),
+            ("[sinks.webhook]\nurl = \"nowhere\"\n", "d.toml:2:", "url"),
+            ("\n[sinks.webhook]\nurl = { file = \"/nowhere/url\" }\n", "d.toml:3:", "/nowhere/url"),
+        ] {
+            let message = error(text);
+            assert!(message.starts_with(at) && message.contains(what), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn routing_picks_by_level_agent_rule_and_tag() {
+        let text = "[sinks.stdout]\nmin_level = \"high\"\nagents = [\"cod*\"]\nrules = [\"Known*\"]\ntags = [\"attack.*\"]\n";
+        let checked = parse(text, Path::new("d.toml")).unwrap();
+        let routing = &checked.sinks[0].routing;
+        let mut alert = crate::sinks::human::tests::alert();
+        alert.rule.tags = vec!["attack.impact".to_owned()];
+        assert!(routing.takes(&alert));
+        alert.level = crate::alert::Level::Medium;
+        assert!(!routing.takes(&alert));
+        alert.level = crate::alert::Level::High;
+        alert.rule.tags.clear();
+        assert!(!routing.takes(&alert));
+        alert.rule.tags = vec!["attack.impact".to_owned()];
+        alert.agent = None;
+        assert!(!routing.takes(&alert));
+    }
+}

@@ -10,6 +10,9 @@ use crate::alert::{Alert, Level, ProcessRef};
 /// Most processes of a story.
 const PROCESSES: usize = 500;
 
+/// Processes that are shown above the first of note.
+const ABOVE: usize = 3;
+
 /// The processes of an incident.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Story {
@@ -98,7 +101,24 @@ pub fn story(alerts: &[Alert]) -> Story {
         children.insert(None, vec![key]);
         story.roots.extend(below(None, &mut seen, &mut children));
     }
+    trim(&mut story.roots);
     story
+}
+
+/// Lets go of the machine's own processes far above, which are the same in every story.
+fn trim(roots: &mut Vec<Node>) {
+    let is_bare = |node: &Node| node.findings.is_empty() && node.children.len() == 1;
+    let bare = |node: &Node| {
+        std::iter::successors(Some(node), |node| node.children.first())
+            .take_while(|node| is_bare(node))
+            .count()
+    };
+    while let [root] = roots.as_mut_slice() {
+        if bare(root) <= ABOVE {
+            return;
+        }
+        *roots = std::mem::take(&mut root.children);
+    }
 }
 
 fn found(alert: &Alert) -> Found {

@@ -46,6 +46,12 @@ fn pem(text: &str, found: &mut Vec<Span<'static>>) {
 /// Twelve or more words of the list of BIP-39 in a row: prose never has so many without `the` or `of`.
 fn phrase(text: &str, found: &mut Vec<Span<'static>>) {
     let bytes = text.as_bytes();
+    // Twelve words of three letters, and what parts them.
+    if bytes.len() < 4 * WORDS - 1
+        || bytes.iter().filter(|byte| !byte.is_ascii_alphanumeric()).take(WORDS).count() < WORDS - 1
+    {
+        return;
+    }
     let (mut first, mut last, mut count, mut at) = (0, 0, 0, 0);
     let mut close = |first: usize, last: usize, count: usize| {
         if count >= WORDS {

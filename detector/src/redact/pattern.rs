@@ -5,6 +5,7 @@ use std::sync::{LazyLock, OnceLock};
 use aho_corasick::AhoCorasick;
 use regex::Regex;
 use serde::Deserialize;
+use smallvec::SmallVec;
 
 use super::{Rank, Span};
 
@@ -29,6 +30,9 @@ pub(super) struct Pattern {
     pub(super) what: String,
     pub(super) regex: String,
     pub(super) keywords: Vec<String>,
+    /// Bytes of the shortest text that it can stand in.
+    #[serde(default)]
+    pub(super) least: usize,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the list"))]
     pub(super) source: String,
     #[cfg_attr(not(test), expect(dead_code, reason = "for readers of the list, and its test"))]
@@ -72,19 +76,19 @@ pub(super) fn find(text: &str, found: &mut Vec<Span<'static>>) {
     let patterns = &*PATTERNS;
     let Some(keywords) = &patterns.keywords else { return };
     let is_cut = text.contains('…');
-    let mut wanted = vec![false; patterns.all.len()];
+    let mut wanted: SmallVec<[usize; 8]> = SmallVec::new();
     for hit in keywords.find_overlapping_iter(text) {
         let Some(owner) = patterns.owners.get(hit.pattern().as_usize()).copied() else { continue };
-        if let Some(wanted) = wanted.get_mut(owner) {
-            *wanted = true;
+        if !wanted.contains(&owner) {
+            wanted.push(owner);
         }
         if is_cut && hit.end() - hit.start() >= TELLING {
             found.extend(cut_short(text, hit.start(), hit.end(), owner));
         }
     }
-    for (at, pattern) in patterns.all.iter().enumerate() {
-        if wanted.get(at) == Some(&true)
-            && let Some(regex) = patterns.regex(at)
+    for at in wanted {
+        if let (Some(pattern), Some(regex)) = (patterns.all.get(at), patterns.regex(at))
+            && text.len() >= pattern.least
         {
             let spans = regex.captures_iter(text).filter_map(|captures| {
                 let all = captures.get(0)?;

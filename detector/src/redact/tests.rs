@@ -56,7 +56,7 @@ fn every_pattern_can_be_read_and_finds_its_example() {
     let mut chance = Chance(7);
     assert!(PATTERNS.all.len() > 80);
     for (at, pattern) in PATTERNS.all.iter().enumerate() {
-        let pattern::Pattern { id, what, regex: _, keywords, source, example } = pattern;
+        let pattern::Pattern { id, what, regex: _, keywords, least: _, source, example } = pattern;
         assert!(!what.is_empty() && source.starts_with("https://") && !keywords.is_empty(), "{id}");
         assert!(id.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{id}");
         assert!(PATTERNS.regex(at).is_some(), "{id}: {:?}", regex::Regex::new(&pattern.regex));
@@ -285,7 +285,7 @@ fn an_option_takes_its_value_from_the_next_argument() {
         redacted(&["/usr/bin/mysql", "-phunter2", "db"]),
         ["/usr/bin/mysql", "-p[redacted:password]", "db"]
     );
-    assert_eq!(redacted(&["curl", "-u", "me:ab cd", "h"])[2], "me:[redacted:password] y");
+    assert_eq!(redacted(&["curl", "-u", "me:ab cd", "h"])[2], "me:[redacted:password]");
     let words = "legal winner thank year wave sausage worth useful legal winner thank yellow";
     let spread: Vec<&str> = std::iter::once("restore").chain(words.split(' ')).collect();
     let clean = redacted(&spread);
@@ -366,4 +366,42 @@ fn hostile_text_takes_bounded_time() {
         assert!(clean.len() < 20 * 65_536, "{part:?}");
         println!("{:>8.1} ms  {part:?}", took.as_secs_f64() * 1e3);
     }
+}
+
+#[test]
+fn every_text_of_an_alert_is_clean() {
+    let secret = format!("gh{}_{}", "p", Chance(3).letters("abcdefghijABCDEFGHIJ0123456789", 36));
+    let mut one = crate::sinks::human::tests::alert();
+    let line = format!("curl https://me:{secret}@host/ --token {secret}");
+    one.summary.clone_from(&line);
+    one.counter_evidence = vec![line.clone()];
+    let process = one.process.as_mut().unwrap();
+    process.argv = vec!["app".to_owned(), "--token".to_owned(), secret.clone()];
+    process.ancestors[0].command_line.clone_from(&line);
+    one.evidence[0].text.clone_from(&line);
+    one.evidence[0].fields.insert("ChangeAdded".to_owned(), serde_json::json!([line, ["x", {"a": line}]]));
+    one.evidence[0].fields.insert("StratumLogin".to_owned(), serde_json::json!("wallet.rig"));
+    one.subject = Some(std::sync::Arc::new(indexmap::IndexMap::from_iter([
+        ("Args".to_owned(), serde_json::json!(["app", "--token", secret])),
+        ("CommandLine".to_owned(), serde_json::json!(line)),
+    ])));
+    let began = std::time::Instant::now();
+    alert(&mut one);
+    println!("a typical alert: {:?}", began.elapsed());
+    let clean = format!("{one:?}");
+    assert!(!clean.contains(&secret) && clean.contains("[redacted:github-token]"), "{clean}");
+    assert_eq!(one.evidence[0].fields["StratumLogin"], "wallet.rig");
+    let once = one.clone();
+    let began = std::time::Instant::now();
+    alert(&mut one);
+    println!("again: {:?}", began.elapsed());
+    assert_eq!(one, once);
+    one.process.as_mut().unwrap().argv = vec!["é=token ".repeat(7_281)];
+    one.subject = Some(std::sync::Arc::new(indexmap::IndexMap::from_iter([(
+        "Args".to_owned(),
+        serde_json::json!(["--password x ".repeat(600), "mysql -px ".repeat(819)]),
+    )])));
+    let began = std::time::Instant::now();
+    alert(&mut one);
+    println!("64 KiB of arguments: {:?}", began.elapsed());
 }

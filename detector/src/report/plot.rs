@@ -20,6 +20,9 @@ const POINTS: usize = 480;
 /// Milliseconds without a measurement after which a line is broken.
 const GAP: i64 = 35_000;
 
+/// Milliseconds that one measurement is about.
+const MEASURED: i64 = 10_000;
+
 /// Measurements of one thing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
@@ -65,7 +68,11 @@ pub(super) fn plot(series: &Series, facts: &[(&Alert, &Evidence)], setting: &Set
     let points: Vec<(i64, f64)> =
         thin(points.iter().copied().filter(|(_, value)| value.is_finite()).collect());
     let (first, last) = (points.first()?.0, points.last()?.0);
-    let span = Span::around(i128::from(first) * 1_000_000, i128::from(last) * 1_000_000);
+    let times = facts.iter().filter_map(|(_, fact)| nanos(&fact.time));
+    let nano = |ms: i64| i128::from(ms) * 1_000_000;
+    let ends = (nano(first - MEASURED), nano(last));
+    let (from, to) = times.fold(ends, |(from, to), at| (from.min(at), to.max(at)));
+    let span = Span::around(from, to);
     let highest = points.iter().map(|(_, value)| *value).fold(0.0, f64::max);
     let mean = points.iter().map(|(_, value)| *value).sum::<f64>() / points.len() as f64;
     let top = nice(highest.max(*top));
@@ -78,13 +85,13 @@ pub(super) fn plot(series: &Series, facts: &[(&Alert, &Evidence)], setting: &Set
         let points: Vec<String> = run.iter().map(|(ms, value)| format!("{},{}", x(*ms), y(*value))).collect();
         points.join(" ")
     };
-    let area = |run: &&[(i64, f64)]| {
+    let area = |run: &Vec<(i64, f64)>| {
         let from = run.first().map_or(0.0, |(ms, _)| x(*ms));
         let to = run.last().map_or(0.0, |(ms, _)| x(*ms));
         format!("{from},{base} {} {to},{base}", line(run))
     };
     let marks = facts.iter().take(100).filter_map(|(alert, fact)| {
-        let at = nanos(&fact.time).filter(|at| (span.from..=span.to).contains(at))?;
+        let at = nanos(&fact.time)?;
         Some(Stroke { x: span.x(at), level: alert.level.name(), label: alert.title.clone() })
     });
     Some(Plot {

@@ -93,6 +93,7 @@ macro_rules! meta {
             category: $category,
             file,
             line,
+            hash: crate::explain::hash($document.text),
         }
     }};
 }

@@ -67,9 +67,6 @@ impl CommandConfig {
     fn account(&self) -> Result<Option<Account>, Problem> {
         let Some(user) = &self.user else { return Ok(None) };
         let wrong = |message: String| Problem::new("user", message);
-        if !geteuid().is_root() {
-            return Err(wrong("only root can run a command as another user; leave the key out".to_owned()));
-        }
         let passwd = fs::read_to_string("/etc/passwd")
             .map_err(|error| wrong(format!("/etc/passwd cannot be read: {error}")))?;
         let account = account(&passwd, user).ok_or_else(|| {
@@ -100,6 +97,10 @@ impl Kind for CommandConfig {
             name: name.to_owned(),
             reason: format!("{key}: {message}"),
         };
+        if self.user.is_some() && !geteuid().is_root() {
+            let message = "only root can run a command as another user; leave the key out";
+            return Err(setup(Problem::new("user", message)));
+        }
         let (program, arguments) = self.program().map_err(setup)?;
         Ok(Box::new(Runner {
             program,

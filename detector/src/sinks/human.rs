@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write as _};
 
+pub mod card;
+
 use super::{Body, Failure, Message, Receipt, Sink, SinkError};
 use crate::alert::escape::{clip, escape};
 use crate::alert::{Alert, Level, TaskRef, ToolCall, changed};
@@ -54,7 +56,7 @@ impl Sink for Terminal {
     fn deliver(&mut self, message: &Message<'_>) -> Result<Receipt, Failure> {
         let text = match message.body {
             Body::Alert(alert) => card(alert, self.0),
-            Body::Card(card) => format!("{}: {}\n", escape(&card.title), escape(&card.sentence)),
+            Body::Card(card) => card::text(card, self.0),
         };
         std::io::stderr().lock().write_all(text.as_bytes()).map_err(SinkError::Stream)?;
         Ok(Receipt::default())
@@ -87,7 +89,7 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
         coverage,
         count,
         latency_us,
-        incident: _,
+        incident,
         counter_evidence,
         subject: _,
     } = alert;
@@ -144,6 +146,7 @@ pub fn card(alert: &Alert, colour: Colour) -> String {
     let at = format!("{} on {}, {} after the event", escape(time), escape(host), duration(*latency_us));
     row("when", &at);
     row("alert", &format!("{}  rule {}", escape(id), escape(&rule.id)));
+    row("incident", &escape(incident));
     out
 }
 
@@ -211,11 +214,11 @@ fn duration(micros: u64) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::alert::{AgentRef, Ancestor, Coverage, Evidence, ProcessRef, RuleRef, SCHEMA};
 
-    pub(in crate::sinks) fn alert() -> Alert {
+    pub(crate) fn alert() -> Alert {
         Alert {
             schema: SCHEMA.to_owned(),
             id: "01HF7YAT00QW5V9ZK8TD4M2C3R".to_owned(),
@@ -280,6 +283,7 @@ pub(super) mod tests {
               lost      3 events of this agent were lost
               when      2026-03-02T10:20:30.123456789Z on node-1, 1.2 ms after the event
               alert     01HF7YAT00QW5V9ZK8TD4M2C3R  rule 0b7c
+              incident  01HF7YAT00QW5V9ZK8TD4M2C3R
         "]]
         .assert_eq(&card(&alert(), Colour::Off));
     }

@@ -267,13 +267,13 @@ fn escape(text: &str) -> String {
 fn measure(value: &Value) -> usize {
     match value {
         Value::Array(values) => values.iter().map(measure).sum(),
-        Value::Object(object) => object
-            .iter()
-            .map(|(key, value)| match value {
-                Value::String(text) if key == "text" => length(text),
-                value => measure(value),
-            })
-            .sum(),
+        Value::Object(object) => {
+            let of = |(key, value): (&String, &Value)| match value.as_str() {
+                Some(text) if key == "text" => length(text),
+                _ => measure(value),
+            };
+            object.iter().map(of).sum()
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }
@@ -286,7 +286,7 @@ fn blocks(card: &Card) -> Vec<Value> {
     top.extend(elements(&outline::place(card)));
     let mut out = vec![
         json!({ "type": "header", "text": { "type": "plain_text", "text": header, "emoji": false } }),
-        rich(vec![json!({ "type": "rich_text_section", "elements": top })]),
+        rich(&[json!({ "type": "rich_text_section", "elements": top })]),
     ];
     if !card.news.is_empty() {
         let lines: Vec<Line> =
@@ -298,9 +298,9 @@ fn blocks(card: &Card) -> Vec<Value> {
         let mut parts = vec![name("Commands")];
         for command in &card.commands {
             parts.push(json!({ "type": "rich_text_section", "elements": nonempty(elements(&command.what)) }));
-            parts.extend(preformatted(command.line.clone()));
+            parts.extend(preformatted(&command.line));
         }
-        out.push(rich(parts));
+        out.push(rich(&parts));
     }
     let footer = outline::limit(&outline::footer(card), FOOTER_MOST);
     out.push(json!({
@@ -315,7 +315,7 @@ fn section(title: &str, lines: &[Line]) -> Value {
     for run in lines.chunk_by(|a, b| a.code == b.code) {
         if run.first().is_some_and(|line| line.code) {
             let code: Vec<String> = run.iter().map(outline::line).collect();
-            parts.extend(preformatted(code.join("\n")));
+            parts.extend(preformatted(&code.join("\n")));
             continue;
         }
         let items: Vec<Value> = run
@@ -332,10 +332,10 @@ fn section(title: &str, lines: &[Line]) -> Value {
             .collect();
         parts.push(json!({ "type": "rich_text_list", "style": "bullet", "elements": items }));
     }
-    rich(parts)
+    rich(&parts)
 }
 
-fn rich(elements: Vec<Value>) -> Value {
+fn rich(elements: &[Value]) -> Value {
     json!({ "type": "rich_text", "elements": elements })
 }
 
@@ -344,9 +344,9 @@ fn name(title: &str) -> Value {
     json!({ "type": "rich_text_section", "elements": [text(&format!("{title}\n"), Some("bold"))] })
 }
 
-fn preformatted(code: String) -> Option<Value> {
-    let code = if code.is_empty() { return None } else { text(&code, None) };
-    Some(json!({ "type": "rich_text_preformatted", "elements": [code] }))
+fn preformatted(code: &str) -> Option<Value> {
+    let elements = [text(code, None)];
+    (!code.is_empty()).then(|| json!({ "type": "rich_text_preformatted", "elements": elements }))
 }
 
 /// A text as elements: what is no sentence stands as code.

@@ -95,7 +95,7 @@ impl TelegramConfig {
             ));
         }
         if let Chat::Name(name) = chat_id
-            && !name.strip_prefix('@').is_some_and(|name| !name.is_empty())
+            && name.strip_prefix('@').is_none_or(str::is_empty)
             && name.parse::<i64>().is_err()
         {
             return Err(Problem::new(

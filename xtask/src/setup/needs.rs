@@ -105,6 +105,8 @@ const NEEDS: &[Need] = &[
         "python3-numpy",
         "products of matrices and training, which are no mining",
     ),
+    need(Purpose::Live, Sign::Program("chromium"), "chromium", "opens the HTML report of an incident"),
+    need(Purpose::Live, Sign::Package, "fonts-dejavu-core", "letters for Chromium's pictures"),
     need(Purpose::Live, Sign::Package, "libopenblas0-pthread", "products of matrices on all processors"),
     need(Purpose::Live, Sign::OneOf(SYSLOG), "rsyslog", "what the syslog sink sends to"),
     need(Purpose::Live, Sign::PackageUnless(OTHER_SYSLOG), "rsyslog-openssl", "the same over TLS"),

@@ -200,7 +200,7 @@ fn failure(what: &str, error: &Error, timeout: Duration) -> Failure {
                 let timeout = humantime::format_duration(timeout);
                 return Failure::later(format!("{what} did not answer within {timeout}"));
             }
-            if io.get_ref().is_some_and(|inner| inner.is::<rustls::Error>()) {
+            if io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()).is_some() {
                 return Failure::later(format!(
                     "{what}: {}; set ca_file to the authority that signed its certificate, and server to the name in it",
                     clip(&io.to_string(), SAID_MOST)

@@ -132,15 +132,15 @@ fn said(error: &Error, text: &str) -> String {
 
 fn of_alert(key: &str, alert: &Alert) -> Value {
     let mut whole = serde_json::to_value(alert).unwrap_or_default();
-    complete(&mut whole, &["agent", "process", "task", "tool_call"], Value::Null);
-    complete(&mut whole, &["counter_evidence"], json!([]));
+    complete(&mut whole, &["agent", "process", "task", "tool_call"], &Value::Null);
+    complete(&mut whole, &["counter_evidence"], &json!([]));
     for (part, keys) in [
         ("agent", &["container", "pod"][..]),
         ("task", &["declares", "lowered_from"]),
         ("tool_call", &["conversation", "in_flight"]),
     ] {
         if let Some(part) = whole.get_mut(part) {
-            complete(part, keys, Value::Null);
+            complete(part, keys, &Value::Null);
         }
     }
     json!({
@@ -160,12 +160,12 @@ fn of_alert(key: &str, alert: &Alert) -> Value {
 
 fn of_card(key: &str, card: &Card) -> Value {
     let mut whole = serde_json::to_value(card).unwrap_or_default();
-    complete(&mut whole, &["agent"], Value::Null);
-    complete(&mut whole, &["rules", "tags", "news", "commands"], json!([]));
+    complete(&mut whole, &["agent"], &Value::Null);
+    complete(&mut whole, &["rules", "tags", "news", "commands"], &json!([]));
     let sections = whole.get_mut("sections").and_then(Value::as_array_mut).into_iter().flatten();
     for line in sections.filter_map(|section| section.get_mut("lines")?.as_array_mut()).flatten() {
-        complete(line, &["label"], json!(""));
-        complete(line, &["code"], json!(false));
+        complete(line, &["label"], &json!(""));
+        complete(line, &["code"], &json!(false));
     }
     let about = match card.about {
         About::Incident => "incident",
@@ -189,7 +189,7 @@ fn of_card(key: &str, card: &Card) -> Value {
 }
 
 /// Puts what an object may lack into it, so that a template can ask for it.
-fn complete(value: &mut Value, keys: &[&str], with: Value) {
+fn complete(value: &mut Value, keys: &[&str], with: &Value) {
     let mut nothing = Map::new();
     let object = value.as_object_mut().unwrap_or(&mut nothing);
     for key in keys {
