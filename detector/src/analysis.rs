@@ -19,7 +19,7 @@ mod gpu;
 mod kept;
 mod mining;
 mod new_code;
-mod program;
+pub(crate) mod program;
 mod relay;
 mod request;
 mod scan;
@@ -37,7 +37,7 @@ pub use daemon::ExpectedDaemon;
 use dns_tunnel::DnsTunnel;
 use gpu::Gpu;
 use mining::Mining;
-pub(crate) use mining::{Mark, Signal};
+pub(crate) use mining::{Mark, Near, Signal};
 use new_code::NewCode;
 use relay::Relay;
 use request::Request;
@@ -288,6 +288,11 @@ impl Analyses {
     /// The process of an agent that wrote what this executes, if one did.
     pub(crate) fn writer(&self, exec: &Exec) -> Option<ProcessId> {
         self.new_code.writer(exec)
+    }
+
+    /// What came near a verdict on mining since it was asked for last.
+    pub(crate) fn near(&mut self) -> std::vec::Drain<'_, Near> {
+        self.mining.near()
     }
 
     /// Things that were not followed because too many were.

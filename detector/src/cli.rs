@@ -13,10 +13,14 @@ use crate::rules::RulesError;
 use crate::sinks::SinkError;
 use crate::sinks::human::Colour;
 
+mod alerts;
 mod canary;
+mod digest;
 mod docs;
 mod doctor;
+mod explain;
 mod gpu;
+mod kept;
 mod record;
 mod replay;
 mod rules;
@@ -48,11 +52,14 @@ enum Command {
     Wrap(wrap::Args),
     Replay(replay::Args),
     Record(record::Args),
+    Alerts(alerts::Args),
+    Explain(explain::Args),
     Rules(rules::RulesArgs),
     Doctor(doctor::Args),
     Gpu(gpu::Args),
     Canary(canary::Args),
     Task(task::Args),
+    Digest(digest::Args),
     /// Print shell completions
     Completions {
         /// Shell
@@ -98,11 +105,14 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Wrap(args) => wrap::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Record(args) => record::run(&args),
+        Command::Alerts(args) => alerts::run(args),
+        Command::Explain(args) => explain::run(&args),
         Command::Rules(args) => rules::run(args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Gpu(args) => gpu::run(&args),
         Command::Canary(args) => canary::run(args),
         Command::Task(args) => task::run(args),
+        Command::Digest(args) => digest::run(&args),
         Command::Completions { shell } => {
             // Into memory first: clap panics where its output is closed.
             let mut script = Vec::new();
@@ -143,11 +153,14 @@ fn start_log(filter: Option<&str>, command: &Command) {
         Command::Wrap(_)
         | Command::Replay(_)
         | Command::Record(_)
+        | Command::Alerts(_)
+        | Command::Explain(_)
         | Command::Rules(_)
         | Command::Doctor(_)
         | Command::Gpu(_)
         | Command::Canary(_)
         | Command::Task(_)
+        | Command::Digest(_)
         | Command::Completions { .. }
         | Command::Docs { .. } => "warn",
     };

@@ -11,15 +11,20 @@ use crate::agent::Pattern;
 use crate::analysis::ExpectedDaemon;
 use crate::canary::state::{self, State};
 use crate::canary::{Canary, Kind};
+use crate::digest::schedule::Schedule;
 use crate::kernel::hook::Tier;
 use crate::kernel::sensor::LEAST_RING;
 use crate::sinks::http::{Http, HttpConfig};
+use crate::store::room::Limits;
 
+mod digest;
+pub mod quiet;
 pub mod sinks;
 mod store;
 mod tasks;
 mod telemetry;
 
+pub use digest::DigestConfig;
 pub use sinks::SinkConfig;
 pub use store::StoreConfig;
 pub use tasks::TasksConfig;
@@ -53,6 +58,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// How sinks that speak HTTP reach the network.
     pub http: HttpConfig,
+    /// When people are told what agents did.
+    pub digest: DigestConfig,
 }
 
 /// Whether anything may be touched.
@@ -220,6 +227,10 @@ pub struct Checked {
     pub sinks: Vec<SinkConfig>,
     /// The client of those that speak HTTP.
     pub http: Http,
+    /// The digest that is sent by itself.
+    pub digest: Option<Schedule>,
+    /// What the store may take.
+    pub limits: Limits,
     /// Where it was read from; need not be a file.
     pub path: PathBuf,
 }
@@ -339,6 +350,8 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
     };
     let config = Config::deserialize(toml::de::Deserializer::from(document)).map_err(wrong)?;
     let http = Http::new(&config.http).map_err(|(at, message)| invalid(at, message))?;
+    let digest = config.digest.schedule(&sinks).map_err(|(at, message)| invalid(at, message))?;
+    let limits = config.store.limits().map_err(|(at, message)| invalid(at, message))?;
     let mut patterns = Vec::new();
     for agent in &config.agents {
         let (at, key, glob) = match (&agent.cgroup, &agent.systemd_unit) {
@@ -378,11 +391,22 @@ pub fn parse(text: &str, path: &Path) -> Result<Checked, ConfigError> {
         daemons.push(entry.get_ref().clone());
     }
     let canaries = canaries(&config, invalid)?;
-    Ok(Checked { config, patterns, ring_size, daemons, canaries, sinks, http, path: path.to_path_buf() })
+    Ok(Checked {
+        config,
+        patterns,
+        ring_size,
+        daemons,
+        canaries,
+        sinks,
+        http,
+        digest,
+        limits,
+        path: path.to_path_buf(),
+    })
 }
 
 /// A size such as `4MiB`, `64KiB` or `65536`, in bytes.
-fn bytes(text: &str) -> Option<u32> {
+pub(crate) fn bytes(text: &str) -> Option<u32> {
     let text = text.trim();
     let (number, unit) = if let Some(number) = text.strip_suffix("MiB") {
         (number, 1 << 20)

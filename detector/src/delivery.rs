@@ -5,28 +5,42 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use crate::alert::card::Card;
 use crate::alert::{Alert, Level};
 use crate::config::sinks::Routing;
 use crate::sinks::file::AlertFile;
 use crate::sinks::human::{Colour, Terminal};
 use crate::sinks::stdout::Stdout;
-use crate::sinks::{Body, Failure, Grain, Message, Sink};
-use crate::store::outbox::{Due, Owned, Route};
-use crate::store::{Store, now_ms};
+use crate::sinks::{Grain, Sink, SinkError};
+use crate::store::room::Limits;
+use crate::store::{Store, StoreError};
+
+mod bell;
+pub mod notice;
+mod pace;
+mod recorder;
+mod worker;
+
+use bell::Bell;
+use recorder::Recorder;
+use worker::Worker;
 
 /// Most alerts that wait to be put down.
-const WAITING: usize = 8_192;
-/// Most alerts that are put down at once.
-const BATCH: usize = 512;
-/// How long a sink that has nothing to do waits before it looks again.
-const IDLE: Duration = Duration::from_secs(1);
+const WAITING: usize = 16_384;
 /// How long the end waits for sinks that still have something to say.
 pub const GRACE: Duration = Duration::from_secs(5);
+/// How long a thread that panicked rests.
+const REST: Duration = Duration::from_secs(1);
+
+/// Opens a sink once more.
+pub type Reopen = Arc<dyn Fn() -> Result<Box<dyn Sink>, SinkError> + Send + Sync>;
 
 /// An open sink, and what it takes.
 pub struct Target {
@@ -36,45 +50,66 @@ pub struct Target {
     pub routing: Routing,
     /// What it is given.
     pub grain: Grain,
+    /// Most messages a minute where the routing says nothing.
+    pub rate: Option<u32>,
+    /// Who reads it.
+    pub audience: Audience,
     /// The sink.
     pub sink: Box<dyn Sink>,
+    /// Opens it again after it panicked; it goes on as it is where there is none.
+    pub reopen: Option<Reopen>,
+}
+
+/// Who reads a sink.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// People, whom mutes spare.
+    People,
+    /// Machines, which are told of everything.
+    Machines,
 }
 
 impl Target {
+    /// A sink of a configuration.
+    pub fn new(name: impl Into<String>, grain: Grain, routing: Routing, sink: Box<dyn Sink>) -> Self {
+        let audience = match grain {
+            Grain::Alert => Audience::Machines,
+            Grain::Incident => Audience::People,
+        };
+        Self { name: name.into(), routing, grain, rate: None, audience, sink, reopen: None }
+    }
+
     /// JSON lines on standard output.
     pub fn stdout() -> Self {
-        Self::local("(stdout)", Routing::default(), Stdout)
+        Self::new("(stdout)", Grain::Alert, Routing::default(), Box::new(Stdout))
     }
 
     /// JSON lines in a file.
     pub fn file(file: AlertFile) -> Self {
-        Self::local("(file)", Routing::default(), file)
+        Self::new("(file)", Grain::Alert, Routing::default(), Box::new(file))
     }
 
     /// Cards on standard error, for alerts of `least` and above.
     pub fn human(colour: Colour, least: Level) -> Self {
-        Self::local("(terminal)", Routing::at_least(least), Terminal(colour))
-    }
-
-    /// A sink that the command line asked for: its name is none that a configuration can give.
-    fn local(name: &str, routing: Routing, sink: impl Sink + 'static) -> Self {
-        Self { name: name.to_owned(), routing, grain: Grain::Alert, sink: Box::new(sink) }
+        let sink = Box::new(Terminal(colour));
+        let target = Self::new("(terminal)", Grain::Alert, Routing::at_least(least), sink);
+        Self { audience: Audience::People, ..target }
     }
 }
 
 /// The ring thread's end.
 pub struct Outlet {
     alerts: SyncSender<Alert>,
-    dropped: u64,
+    shared: Arc<Shared>,
 }
 
 impl Outlet {
     /// Hands an alert over; never blocks.
     pub fn send(&mut self, alert: Alert) {
         if self.alerts.try_send(alert).is_err() {
-            self.dropped += 1;
-            if self.dropped.is_power_of_two() {
-                tracing::error!(dropped = self.dropped, "the store is too slow; alerts are dropped");
+            let dropped = self.shared.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            if dropped.is_power_of_two() {
+                tracing::error!(dropped, "the store is too slow; alerts are dropped");
             }
         }
     }
@@ -104,185 +139,248 @@ impl fmt::Display for Delivered {
     }
 }
 
-/// The threads that deliver. They end when the [`Outlet`] is dropped.
-pub struct Delivery {
-    recorder: JoinHandle<Delivered>,
-    workers: Vec<(String, Sender<Wake>)>,
-    /// Closed once every worker has ended.
-    running: Receiver<()>,
+/// What the threads share.
+struct Shared {
     store: Arc<Store>,
+    /// In memory, for the time in which the store cannot be written.
+    spare: OnceLock<Arc<Store>>,
+    /// Our name in the store.
     owner: String,
+    host: String,
+    limits: Limits,
+    ways: Mutex<Arc<Vec<Way>>>,
+    dropped: AtomicU64,
 }
 
-/// What a worker is told.
-enum Wake {
-    /// There may be something to say.
-    Look,
-    /// Say what is due, then end; at the latest then.
-    End(Instant),
+/// A sink as those see it who have something for it.
+struct Way {
+    name: String,
+    routing: Routing,
+    grain: Grain,
+    audience: Audience,
+    bell: Arc<Bell>,
+}
+
+impl Shared {
+    fn ways(&self) -> Arc<Vec<Way>> {
+        Arc::clone(&self.ways.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The stores that have queues: the one on disk, then the one in memory where there is one.
+    fn stores(&self) -> impl Iterator<Item = &Arc<Store>> {
+        std::iter::once(&self.store).chain(self.spare.get())
+    }
+
+    fn post(&self, sink: &str, card: &Card) -> Result<(), StoreError> {
+        let posted = self.store.post(&self.owner, sink, card);
+        match (posted, self.spare.get()) {
+            (Err(_), Some(spare)) => spare.post(&self.owner, sink, card),
+            (posted, _) => posted,
+        }
+    }
+
+    /// Says something to every sink that gets incidents.
+    fn tell_people(&self, card: &Card) {
+        for way in self.ways().iter().filter(|way| way.grain == Grain::Incident) {
+            if let Err(error) = self.post(&way.name, card) {
+                tracing::error!(sink = way.name, error = %chain(error), "a notice cannot be queued");
+            }
+            way.bell.look();
+        }
+    }
+}
+
+/// An error with its causes, for the log.
+fn chain(error: impl Into<anyhow::Error>) -> String {
+    format!("{:#}", error.into())
+}
+
+/// Hands cards to sinks from other threads: digests and notices.
+#[derive(Clone)]
+pub struct Post(Arc<Shared>);
+
+impl Post {
+    /// Queues a card for a sink, by the name that the configuration gives it.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    pub fn to(&self, sink: &str, card: &Card) -> Result<(), StoreError> {
+        self.0.post(sink, card)?;
+        if let Some(way) = self.0.ways().iter().find(|way| way.name == sink) {
+            way.bell.look();
+        }
+        Ok(())
+    }
+
+    /// Queues a card for every sink that people read.
+    pub fn people(&self, card: &Card) {
+        self.0.tell_people(card);
+    }
+}
+
+/// The threads that deliver. They end when the [`Outlet`] is dropped and [`Delivery::finish`] is called.
+pub struct Delivery {
+    recorder: JoinHandle<Delivered>,
+    shared: Arc<Shared>,
+    lanes: Vec<Lane>,
+    /// Every thread of a sink holds one; nothing is ever sent.
+    runs: Sender<()>,
+    /// Closed once every thread of a sink has ended.
+    running: Receiver<()>,
+}
+
+/// The thread of a sink.
+struct Lane {
+    name: String,
+    bell: Arc<Bell>,
+    thread: JoinHandle<()>,
 }
 
 /// Starts the threads.
 ///
 /// # Errors
-/// A thread cannot be started.
-pub fn start(store: Arc<Store>, targets: Vec<Target>) -> std::io::Result<(Outlet, Delivery)> {
+/// The store cannot be written, or a thread cannot be started.
+pub fn start(
+    store: Arc<Store>,
+    targets: Vec<Target>,
+    limits: Limits,
+) -> Result<(Outlet, Delivery), anyhow::Error> {
     let (sender, receiver) = sync_channel(WAITING);
     let owner = ulid::Ulid::new().to_string();
-    let mut routes = Vec::new();
-    let mut workers = Vec::new();
-    let (runs, running) = channel();
-    for target in targets {
-        let (wake, woken) = channel();
-        let name = target.name.clone();
-        routes.push((target.name.clone(), target.routing.clone(), target.grain, wake.clone()));
-        let (store, owner) = (Arc::clone(&store), owner.clone());
-        let runs = runs.clone();
-        std::thread::Builder::new().name(format!("sink {name}")).spawn(move || {
-            Worker { store, owner, target, failures: 0 }.run(&woken);
-            drop(runs);
-        })?;
-        workers.push((name, wake));
+    if let Err(error) = store.enter_as(&owner) {
+        // A disk that is full now may have room later, and the detector is there to see what filled it.
+        if !error.is_disk() {
+            return Err(error.into());
+        }
+        tracing::error!(error = %chain(error), "the store cannot be written");
     }
-    let recorder = {
-        let (store, owner) = (Arc::clone(&store), owner.clone());
-        std::thread::Builder::new()
-            .name("alerts".to_owned())
-            .spawn(move || record(&store, &owner, &receiver, &routes))?
-    };
-    Ok((Outlet { alerts: sender, dropped: 0 }, Delivery { recorder, workers, running, store, owner }))
+    let shared = Arc::new(Shared {
+        store,
+        spare: OnceLock::new(),
+        owner,
+        host: crate::recording::host(),
+        limits,
+        ways: Mutex::default(),
+        dropped: AtomicU64::new(0),
+    });
+    let (runs, running) = channel();
+    let recorder = Recorder::new(Arc::clone(&shared), receiver);
+    let recorder = std::thread::Builder::new().name("alerts".to_owned()).spawn(move || recorder.run())?;
+    let mut delivery = Delivery { recorder, shared: Arc::clone(&shared), lanes: Vec::new(), runs, running };
+    delivery.replace(targets)?;
+    Ok((Outlet { alerts: sender, shared }, delivery))
 }
 
 impl Delivery {
+    /// Whose queues in the store this serves.
+    pub fn owner(&self) -> &str {
+        &self.shared.owner
+    }
+
+    /// Hands cards to the sinks.
+    pub fn post(&self) -> Post {
+        Post(Arc::clone(&self.shared))
+    }
+
+    /// Delivers to these sinks from now on. A sink that is no longer there ends after the message that it is at; one of
+    /// the same name begins after that.
+    ///
+    /// # Errors
+    /// A thread cannot be started.
+    pub fn replace(&mut self, targets: Vec<Target>) -> std::io::Result<()> {
+        let mut before: BTreeMap<String, JoinHandle<()>> = BTreeMap::new();
+        for lane in self.lanes.drain(..) {
+            lane.bell.leave();
+            before.insert(lane.name, lane.thread);
+        }
+        let names: Vec<String> = targets.iter().map(|target| target.name.clone()).collect();
+        match self.shared.store.adopt(&self.shared.owner, &names) {
+            Ok(adopted) if adopted.messages > 0 => tracing::info!(
+                messages = adopted.messages,
+                "messages that were left undelivered are delivered now"
+            ),
+            Ok(_) => {}
+            Err(error) => tracing::error!(error = %chain(error), "what was left undelivered cannot be read"),
+        }
+        let mut ways = Vec::new();
+        for target in targets {
+            let bell = Arc::new(Bell::default());
+            ways.push(Way {
+                name: target.name.clone(),
+                routing: target.routing.clone(),
+                grain: target.grain,
+                audience: target.audience,
+                bell: Arc::clone(&bell),
+            });
+            let name = target.name.clone();
+            let predecessor = before.remove(&name);
+            let runs = self.runs.clone();
+            let worker = Worker::new(Arc::clone(&self.shared), target, Arc::clone(&bell));
+            let thread = std::thread::Builder::new().name(format!("sink {name}")).spawn(move || {
+                if let Some(predecessor) = predecessor {
+                    // It caught its own panics.
+                    let _ = predecessor.join();
+                }
+                supervise(worker);
+                drop(runs);
+            })?;
+            self.lanes.push(Lane { name, bell, thread });
+        }
+        *self.shared.ways.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(ways);
+        Ok(())
+    }
+
     /// Waits until everything is put down and, within [`GRACE`], said. What is left stays in the store. The
     /// [`Outlet`] has to be gone.
     pub fn finish(self) -> Delivered {
-        let delivered = self.recorder.join().unwrap_or_default();
+        let Self { recorder, shared, lanes, runs, running } = self;
+        let delivered = recorder.join().unwrap_or_default();
         let until = Instant::now() + GRACE;
-        for (_, wake) in &self.workers {
-            // A worker that is gone needs no word.
-            let _ = wake.send(Wake::End(until));
+        for lane in &lanes {
+            lane.bell.end(until);
         }
-        // Nothing is ever sent: the end of the last worker closes it.
-        let _ = self.running.recv_timeout(until.saturating_duration_since(Instant::now()));
-        for (name, _) in self.workers {
-            let left = self.store.queue(&self.owner, &name).map_or(0, |(left, _)| left);
-            if left > 0 {
-                tracing::warn!(sink = name, left, "messages have not arrived; the next start sends them");
+        drop(runs);
+        let _ = running.recv_timeout(until.saturating_duration_since(Instant::now()));
+        for Lane { name, .. } in lanes {
+            let left = |store: &Arc<Store>| store.queue(&shared.owner, &name).map_or(0, |(left, _)| left);
+            let left_on_disk = left(&shared.store);
+            if left_on_disk > 0 {
+                tracing::warn!(
+                    sink = name,
+                    left = left_on_disk,
+                    "messages have not arrived; the next start sends them"
+                );
             }
+            let lost = shared.spare.get().map_or(0, left);
+            if lost > 0 {
+                tracing::error!(
+                    sink = name,
+                    lost,
+                    "messages have not arrived, and the store could not be written"
+                );
+            }
+        }
+        if let Err(error) = shared.store.leave(&shared.owner) {
+            tracing::debug!(error = %chain(error), "the store is not left in order; who comes next sees that");
         }
         delivered
     }
 }
 
-fn record(
-    store: &Store,
-    owner: &str,
-    alerts: &Receiver<Alert>,
-    routes: &[(String, Routing, Grain, Sender<Wake>)],
-) -> Delivered {
-    let mut delivered = Delivered::default();
-    while let Ok(first) = alerts.recv() {
-        let mut batch = vec![first];
-        while batch.len() < BATCH
-            && let Ok(more) = alerts.try_recv()
-        {
-            batch.push(more);
-        }
-        for alert in &batch {
-            *delivered.0.entry(alert.level).or_default() += 1;
-        }
-        let mut route = |alert: &Alert, mute: Option<&crate::store::mute::Mute>| {
-            let takes = |(_, routing, grain, _): &&(String, Routing, Grain, Sender<Wake>)| {
-                routing.takes(alert) && (mute.is_none() || *grain == Grain::Alert)
-            };
-            routes
-                .iter()
-                .filter(takes)
-                .map(|(sink, _, grain, _)| Route { sink: sink.clone(), grain: *grain })
-                .collect()
-        };
-        if let Err(error) = store.record(owner, &batch, &mut route) {
-            let error = anyhow::Error::from(error);
-            tracing::error!(alerts = batch.len(), error = format!("{error:#}"), "alerts are not stored");
-        }
-        for (_, _, _, wake) in routes {
-            let _ = wake.send(Wake::Look);
-        }
+/// Runs a worker, again after each panic.
+fn supervise(mut worker: Worker) {
+    while let Err(panic) = catch_unwind(AssertUnwindSafe(|| worker.run())) {
+        tracing::error!(
+            sink = worker.name(),
+            reason = said(&*panic),
+            "the thread of a sink panicked; it is restarted"
+        );
+        worker.rest(REST);
     }
-    delivered
 }
 
-/// Serves one sink.
-struct Worker {
-    store: Arc<Store>,
-    owner: String,
-    target: Target,
-    /// Failures since the last message that arrived.
-    failures: u32,
-}
-
-impl Worker {
-    fn run(mut self, woken: &Receiver<Wake>) {
-        let mut end = None;
-        loop {
-            let sent = self.turn();
-            let is_over = end.is_some_and(|end| Instant::now() >= end);
-            if is_over || (end.is_some() && !sent) {
-                return;
-            }
-            if sent {
-                continue;
-            }
-            match woken.recv_timeout(IDLE) {
-                Ok(Wake::Look) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(Wake::End(until)) => end = Some(until),
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-        }
-    }
-
-    /// Delivers what is due; `false` where nothing is.
-    fn turn(&mut self) -> bool {
-        let due = match self.store.due(&self.owner, &self.target.name) {
-            Ok(Some(due)) => due,
-            Ok(None) => return false,
-            Err(error) => {
-                tracing::error!(sink = self.target.name, %error, "the queue cannot be read");
-                return false;
-            }
-        };
-        let Due { row, key, body, reference, .. } = &due;
-        let body = match body {
-            Owned::Alert(alert) => Body::Alert(alert),
-            Owned::Card(card) => Body::Card(card),
-        };
-        let message = Message { key, body, reference: reference.as_deref() };
-        let noted = match self.target.sink.deliver(&message) {
-            Ok(receipt) => {
-                self.failures = 0;
-                self.store.arrived(*row, receipt.reference.as_deref(), 0)
-            }
-            Err(Failure::Refused { reason }) => {
-                tracing::error!(sink = self.target.name, reason, "a message was refused");
-                self.store.failed(*row, &reason, None)
-            }
-            Err(Failure::Later { reason, after }) => {
-                self.failures += 1;
-                tracing::warn!(
-                    sink = self.target.name,
-                    reason,
-                    "a message did not arrive; it is tried again"
-                );
-                let wait = after.unwrap_or(Duration::from_secs(1 << self.failures.min(8)));
-                let wait = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
-                self.store.failed(*row, &reason, Some(now_ms().saturating_add(wait)))
-            }
-        };
-        if let Err(error) = noted {
-            tracing::error!(sink = self.target.name, %error, "the queue cannot be written");
-            return false;
-        }
-        true
-    }
+/// What a panic says.
+fn said(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words")
 }

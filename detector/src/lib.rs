@@ -5,6 +5,7 @@
 //! [`alert`] groups and explains, [`sinks`] deliver. [`pipeline`] joins them without doing I/O; [`wallet`] finds
 //! addresses in any text.
 
+pub mod activity;
 pub mod agent;
 pub mod alert;
 pub mod analysis;
@@ -14,7 +15,9 @@ pub mod cli;
 pub mod config;
 pub mod content;
 pub mod delivery;
+pub mod digest;
 pub mod event;
+pub mod explain;
 pub mod intake;
 pub mod kernel;
 pub mod network;
@@ -22,6 +25,7 @@ pub mod pipeline;
 pub mod process;
 pub mod recording;
 pub mod redact;
+pub mod report;
 pub mod rules;
 pub mod runtime;
 pub mod sinks;

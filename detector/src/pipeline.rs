@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::{SmallVec, smallvec};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::activity::{Activity, Sample, Sampler, Sums};
 use crate::agent::Agent;
 use crate::alert::build::{self, About};
 use crate::alert::group::{self, Groups};
@@ -81,6 +82,20 @@ pub enum Input {
 pub struct Outputs {
     /// Alerts to deliver, oldest first.
     pub alerts: Vec<Alert>,
+    /// How busy agents were, about every ten seconds.
+    pub samples: Vec<Sample>,
+    /// What agents did, about every minute.
+    pub activity: Vec<Activity>,
+}
+
+impl Outputs {
+    /// Lets go of everything.
+    pub fn clear(&mut self) {
+        let Self { alerts, samples, activity } = self;
+        alerts.clear();
+        samples.clear();
+        activity.clear();
+    }
 }
 
 /// What the core is told once.
@@ -130,6 +145,8 @@ pub struct Pipeline {
     groups: Groups,
     incidents: Incidents,
     held: Held,
+    sampler: Sampler,
+    sums: Sums,
     now: Nanos,
     alerts: u64,
     /// Kept between steps, so that a step allocates nothing.
@@ -162,6 +179,8 @@ impl Pipeline {
             groups: Groups::new(group::Limits::default()),
             incidents: Incidents::default(),
             held: Held::default(),
+            sampler: Sampler::default(),
+            sums: Sums::default(),
             now: Nanos(0),
             alerts: 0,
             findings: Vec::new(),
@@ -180,6 +199,7 @@ impl Pipeline {
     pub fn step_into(&mut self, input: Input, out: &mut Outputs) {
         self.take(input, out);
         self.weigh(out);
+        self.near_misses();
     }
 
     fn take(&mut self, input: Input, out: &mut Outputs) {
@@ -229,6 +249,8 @@ impl Pipeline {
         self.weigh(&mut out);
         self.name_calls();
         self.groups.finish(&mut out.alerts);
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
+        self.sums.give(around, |agent| self.agents.name(agent), &mut out.activity);
         out
     }
 
@@ -267,7 +289,10 @@ impl Pipeline {
             processes_evicted: self.table.evicted(),
             groups: self.groups.len(),
             groups_cut_short: self.groups.cut_short(),
-            analysis_dropped: self.analyses.dropped() + self.tasks.dropped(),
+            analysis_dropped: self.analyses.dropped()
+                + self.tasks.dropped()
+                + self.sampler.dropped()
+                + self.sums.dropped(),
             flows: self.network.len(),
             flows_evicted: self.network.evicted(),
             cgroups_dropped: self.cgroups.dropped(),
@@ -304,7 +329,11 @@ impl Pipeline {
         let mut observations = std::mem::take(&mut self.observations);
         let around = around(&self.table, &self.network, &self.tasks, self.now);
         self.analyses.event(around, event, &mut observations);
-        if Held::waits_for(event) {
+        let waits = Held::waits_for(event);
+        if let Some(name) = self.agents.name(event.agent) {
+            self.sums.event(around, name, event, waits);
+        }
+        if waits {
             if let Some(crowded_out) = self.held.keep(event, self.table.get(event.process)) {
                 self.judge_held(&crowded_out, None, out);
             }
@@ -345,6 +374,18 @@ impl Pipeline {
         self.release(out);
         let mut observations = std::mem::take(&mut self.observations);
         let around = around(&self.table, &self.network, &self.tasks, self.now);
+        let name = |agent| self.agents.name(agent);
+        match measured {
+            Measured::Cpu(sample) => {
+                self.sampler.cpu(sample, name);
+                self.sums.cpu(around, sample, name);
+            }
+            Measured::Gpu(sample) => {
+                self.sampler.gpu(sample, name);
+                self.sums.gpu(around, sample, name);
+            }
+            Measured::Look(_) | Measured::Rounding(_) => {}
+        }
         self.analyses.measured(around, measured, &mut observations);
         self.observed(observations, out);
     }
@@ -363,6 +404,10 @@ impl Pipeline {
         self.observed(observations, out);
         self.name_calls();
         self.groups.tick(self.now, &mut out.alerts);
+        let Self { sampler, sums, table, agents, .. } = self;
+        sampler.tick(self.now, || agents.living(table), &mut out.samples);
+        let around = self::around(table, &self.network, &self.tasks, self.now);
+        sums.tick(around, |agent| agents.name(agent), &mut out.activity);
     }
 
     /// Lets alerts whose groups are open name calls that were told since. Once a tick: calls come in batches.
@@ -392,6 +437,9 @@ impl Pipeline {
     fn observed(&mut self, mut observations: Vec<Observation>, out: &mut Outputs) {
         for observation in observations.drain(..) {
             let (agent, cgroup) = (observation.agent, observation.cgroup);
+            if let Some(name) = self.agents.name(agent) {
+                self.sums.observed(name, &observation);
+            }
             self.judge(What::Observation(&observation), agent, cgroup, out);
         }
         self.observations = observations;
@@ -407,6 +455,17 @@ impl Pipeline {
         self.analyses.marked(around, self.marked.drain(..), &mut observations);
         self.observed(observations, out);
         self.marked.clear();
+    }
+
+    /// Counts what came near a verdict on mining in this step.
+    fn near_misses(&mut self) {
+        let around = around(&self.table, &self.network, &self.tasks, self.now);
+        for near in self.analyses.near() {
+            let agent = self.table.get(near.process).map_or(AgentId::NONE, |process| process.agent);
+            if let Some(name) = self.agents.name(agent) {
+                self.sums.near(around, name, &near);
+            }
+        }
     }
 
     /// Judges what has waited for its content long enough.
@@ -461,6 +520,11 @@ impl Pipeline {
         self.rules.judge(&subject, &mut self.findings);
         for finding in self.findings.drain(..) {
             let About { time, received, process } = About::of(&subject);
+            if let What::Event(Event { kind: EventKind::File(file), .. }) = what
+                && let Some(name) = subject.agent_name
+            {
+                self.sums.found(name, file, &finding.rule.title);
+            }
             if let Some(mark) = finding.rule.mark {
                 let text = build::fact(&subject);
                 self.marked.push((

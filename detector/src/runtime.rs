@@ -21,11 +21,13 @@ use crate::rules::RuleSet;
 use crate::telemetry::{Feeder, Gaps, Roster};
 
 mod core;
+mod notes;
 mod suspicion;
 
 use suspicion::Suspicion;
 
 pub use core::Core;
+pub use notes::Notes;
 
 /// How often the core is told that time goes on, and losses are read.
 const TICK: Duration = Duration::from_secs(1);

@@ -14,11 +14,30 @@ use crate::alert::Alert;
 use crate::alert::card::Card;
 use crate::sinks::http::Http;
 
+pub mod alertmanager;
+pub mod command;
+pub mod discord;
+pub mod email;
 pub mod file;
+mod gist;
+pub mod googlechat;
 pub mod http;
 pub mod human;
+pub mod journald;
+mod markup;
+pub mod matrix;
+pub mod mattermost;
+pub mod opsgenie;
+pub mod otlp;
+mod outline;
+pub mod pagerduty;
 pub mod secret;
+pub mod slack;
 pub mod stdout;
+pub mod syslog;
+pub mod teams;
+pub mod telegram;
+pub mod webhook;
 
 /// What a sink is given.
 #[derive(Clone, Copy, Debug)]
@@ -223,6 +242,22 @@ macro_rules! kinds {
 kinds! {
     stdout::StdoutConfig,
     file::FileConfig,
+    alertmanager::AlertmanagerConfig,
+    googlechat::GooglechatConfig,
+    matrix::MatrixConfig,
+    opsgenie::OpsgenieConfig,
+    otlp::OtlpConfig,
+    pagerduty::PagerdutyConfig,
+    teams::TeamsConfig,
+    discord::DiscordConfig,
+    mattermost::MattermostConfig,
+    slack::SlackConfig,
+    telegram::TelegramConfig,
+    webhook::WebhookConfig,
+    command::CommandConfig,
+    email::EmailConfig,
+    journald::JournaldConfig,
+    syslog::SyslogConfig,
 }
 
 /// A sink that cannot be opened, or an alert that cannot be written.

@@ -9,9 +9,17 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::Connection;
 use thiserror::Error;
 
+pub mod activity;
 pub mod alerts;
+pub mod digest;
+pub mod find;
+pub mod fold;
+pub mod instance;
 pub mod mute;
 pub mod outbox;
+pub mod queue;
+pub mod room;
+pub mod spare;
 
 /// Where the store is, unless the configuration or `DETECTOR_STORE` says otherwise.
 pub const DEFAULT: &str = "/var/lib/detector/state.db";
@@ -19,8 +27,19 @@ pub const DEFAULT: &str = "/var/lib/detector/state.db";
 /// How long one process waits for another that writes.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// Bytes that the write-ahead log is cut back to. What it has is what deletions need on a full disk.
+const JOURNAL: i64 = 16 << 20;
+
 /// The tables of each room; all of them exist in every store.
-const SCHEMA: &[&str] = &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA];
+const SCHEMA: &[&str] = &[
+    alerts::SCHEMA,
+    outbox::SCHEMA,
+    mute::SCHEMA,
+    instance::SCHEMA,
+    queue::SCHEMA,
+    activity::SCHEMA,
+    digest::SCHEMA,
+];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;
@@ -65,6 +84,34 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether there is no room: the disk is full, or what the file may have.
+    pub fn is_full(&self) -> bool {
+        self.code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+
+    /// Whether the disk does not do what it is for: full, broken, or read-only.
+    pub fn is_disk(&self) -> bool {
+        use rusqlite::ErrorCode;
+        matches!(
+            self.code(),
+            Some(
+                ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::DatabaseCorrupt
+                    | ErrorCode::ReadOnly
+            )
+        )
+    }
+
+    fn code(&self) -> Option<rusqlite::ErrorCode> {
+        match self {
+            Self::Open { source, .. } | Self::Sql(source) => source.sqlite_error_code(),
+            Self::Directory { .. } | Self::Version { .. } | Self::Content { .. } => None,
+        }
+    }
+}
+
 /// The store. Its methods are short and may be called from any thread; none of them is for the ring thread.
 #[derive(Debug)]
 pub struct Store {
@@ -92,6 +139,7 @@ impl Store {
         // A crash of the program loses nothing; a power failure may lose the last moments, not the file.
         db.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         db.pragma_update(None, "synchronous", "NORMAL").map_err(failed)?;
+        db.pragma_update(None, "journal_size_limit", JOURNAL).map_err(failed)?;
         Self::with(db, Some(path.into()))
     }
 
@@ -104,6 +152,7 @@ impl Store {
     }
 
     fn with(db: Connection, path: Option<PathBuf>) -> Result<Self, StoreError> {
+        db.set_prepared_statement_cache_capacity(64);
         let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match found {
             0 => {

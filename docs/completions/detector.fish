@@ -31,6 +31,8 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "run" -d 'Watch th
 complete -c detector -n "__fish_detector_needs_command" -f -a "wrap" -d 'Run a command as an agent: in a control group of its own, watched from its first instruction'
 complete -c detector -n "__fish_detector_needs_command" -f -a "replay" -d 'Judge recordings again, on any machine, without root or kernel'
 complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C'
+complete -c detector -n "__fish_detector_needs_command" -f -a "alerts" -d 'List alerts and incidents, show one, acknowledge, mute'
+complete -c detector -n "__fish_detector_needs_command" -f -a "explain" -d 'Say why there was an alert: its rule, what matched, the story, what would have silenced it'
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
 complete -c detector -n "__fish_detector_needs_command" -f -a "gpu" -d 'Show what the GPUs do and who uses them'
@@ -40,6 +42,7 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d '
 complete -c detector -n "__fish_detector_needs_command" -f -a "docs" -d 'Write the generated documents: references, completions, man pages'
 complete -c detector -n "__fish_detector_using_subcommand run" -l config -d 'Configuration file' -r -F
 complete -c detector -n "__fish_detector_using_subcommand run" -l record -d 'Record what the sensors see, too' -r -F
+complete -c detector -n "__fish_detector_using_subcommand run" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
 complete -c detector -n "__fish_detector_using_subcommand run" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand run" -s V -l version -d 'Print version'
@@ -52,12 +55,14 @@ high\t'Worth a look now'
 critical\t'Worth waking a person'"
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l config -d 'Configuration file, for rules, sinks and kernel settings' -r -F
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l record -d 'Record what the sensors see, too' -r -F
+complete -c detector -n "__fish_detector_using_subcommand wrap" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
 complete -c detector -n "__fish_detector_using_subcommand wrap" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand wrap" -s q -l quiet -d 'Show nothing on standard error'
 complete -c detector -n "__fish_detector_using_subcommand wrap" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand wrap" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand replay" -l rules -d 'Rules from this file or directory, beside the built-in ones; may be given again' -r -F
 complete -c detector -n "__fish_detector_using_subcommand replay" -l alerts -d 'Where alerts go; `-` is standard output' -r -F
+complete -c detector -n "__fish_detector_using_subcommand replay" -l store -d 'Put alerts down in this store, too: `detector alerts` and `detector explain` read it' -r -F
 complete -c detector -n "__fish_detector_using_subcommand replay" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand replay" -l no-builtin -d 'Leave the built-in rules out'
 complete -c detector -n "__fish_detector_using_subcommand replay" -l stats -d 'Print events, seconds and events a second to standard error'
@@ -69,6 +74,71 @@ complete -c detector -n "__fish_detector_using_subcommand record" -l name -d 'Wh
 complete -c detector -n "__fish_detector_using_subcommand record" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand record" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand record" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l level -d 'Of this level and above' -r -f -a "informational\t'Worth knowing, nothing more'
+low\t'Odd, mostly harmless'
+medium\t'Worth a look today'
+high\t'Worth a look now'
+critical\t'Worth waking a person'"
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l agent -d 'Of this agent, by name' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l rule -d 'Of rules with this id, or with this in their title' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l incident -d 'Of this incident' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l since -d 'Since so long ago (30m, 24h, 7d), or since a time (2026-11-21, 2026-11-21T20:00, 2026-11-21T20:00:00Z)' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l limit -d 'At most so many, the newest' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -s f -l follow -d 'Go on: show alerts as they come, and those that repeat'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l json -d 'JSON, one a line'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -l incidents -d 'One line an incident'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -f -a "show" -d 'Show an alert or an incident'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -f -a "ack" -d 'Acknowledge an incident: people are told no more of it unless it becomes graver'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -f -a "mute" -d 'Keep alerts from people for a while'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -f -a "mutes" -d 'List the mutes that hold'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and not __fish_seen_subcommand_from show ack mute mutes unmute" -f -a "unmute" -d 'Take a mute back'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from show" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from show" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from show" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from show" -l json -d 'JSON instead of a card'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from ack" -l by -d 'Who acknowledges; the user where not given' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from ack" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from ack" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from ack" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from ack" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from ack" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l rule -d 'Alerts of this rule: id, beginning of an id, title, or file name without ending' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l agent -d 'Alerts of this agent' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l exe -d 'Alerts about this executable' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l for -d 'For how long, 90 days at most: 2h, 3d' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l reason -d 'Why' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l by -d 'Who mutes; the user where not given' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mute" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mutes" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mutes" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mutes" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mutes" -l json -d 'JSON, one a line'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mutes" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from mutes" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from unmute" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from unmute" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from unmute" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from unmute" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand alerts; and __fish_seen_subcommand_from unmute" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand explain" -l rules -d 'Rules from this file or directory, beside those of the configuration; may be given again' -r -F
+complete -c detector -n "__fish_detector_using_subcommand explain" -l html -d 'Write a report of the whole incident to this file: one HTML file that asks for nothing else' -r -F
+complete -c detector -n "__fish_detector_using_subcommand explain" -l store -d 'Store of alerts; otherwise what `DETECTOR_STORE` or the configuration says, otherwise /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand explain" -l config -d 'Configuration file of the daemon, for its `[store] path` and its rules' -r -F
+complete -c detector -n "__fish_detector_using_subcommand explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand explain" -l json -d 'JSON instead of text'
+complete -c detector -n "__fish_detector_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand explain" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s V -l version -d 'Print version'

@@ -33,6 +33,7 @@ _detector() {
 _arguments "${_arguments_options[@]}" : \
 '--config=[Configuration file]:FILE:_files' \
 '--record=[Record what the sensors see, too]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
@@ -51,6 +52,7 @@ high\:"Worth a look now"
 critical\:"Worth waking a person"))' \
 '--config=[Configuration file, for rules, sinks and kernel settings]:FILE:_files' \
 '--record=[Record what the sensors see, too]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '-q[Show nothing on standard error]' \
 '--quiet[Show nothing on standard error]' \
@@ -65,6 +67,7 @@ critical\:"Worth waking a person"))' \
 _arguments "${_arguments_options[@]}" : \
 '*--rules=[Rules from this file or directory, beside the built-in ones; may be given again]:DIR:_files' \
 '--alerts=[Where alerts go; \`-\` is standard output]:FILE:_files' \
+'--store=[Put alerts down in this store, too\: \`detector alerts\` and \`detector explain\` read it]:FILE:_files' \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
 '--no-builtin[Leave the built-in rules out]' \
 '--stats[Print events, seconds and events a second to standard error]' \
@@ -87,6 +90,126 @@ _arguments "${_arguments_options[@]}" : \
 '-V[Print version]' \
 '--version[Print version]' \
 '*::command -- A command to run and record:_default' \
+&& ret=0
+;;
+(alerts)
+_arguments "${_arguments_options[@]}" : \
+'--level=[Of this level and above]:LEVEL:((informational\:"Worth knowing, nothing more"
+low\:"Odd, mostly harmless"
+medium\:"Worth a look today"
+high\:"Worth a look now"
+critical\:"Worth waking a person"))' \
+'--agent=[Of this agent, by name]:NAME:_default' \
+'--rule=[Of rules with this id, or with this in their title]:RULE:_default' \
+'--incident=[Of this incident]:ID:_default' \
+'--since=[Since so long ago (30m, 24h, 7d), or since a time (2026-11-21, 2026-11-21T20\:00, 2026-11-21T20\:00\:00Z)]:WHEN:_default' \
+'--limit=[At most so many, the newest]:NUMBER:_default' \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'(--incidents)-f[Go on\: show alerts as they come, and those that repeat]' \
+'(--incidents)--follow[Go on\: show alerts as they come, and those that repeat]' \
+'--json[JSON, one a line]' \
+'(--rule --incident)--incidents[One line an incident]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector__subcmd__alerts_commands" \
+"*::: :->alerts" \
+&& ret=0
+
+    case $state in
+    (alerts)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-alerts-command-$line[1]:"
+        case $line[1] in
+            (show)
+_arguments "${_arguments_options[@]}" : \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[JSON instead of a card]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':id -- Id of an alert or incident, or the beginning or end of it:_default' \
+&& ret=0
+;;
+(ack)
+_arguments "${_arguments_options[@]}" : \
+'--by=[Who acknowledges; the user where not given]:NAME:_default' \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':id -- Id of an incident, or of an alert of it; or the beginning or end of one:_default' \
+&& ret=0
+;;
+(mute)
+_arguments "${_arguments_options[@]}" : \
+'--rule=[Alerts of this rule\: id, beginning of an id, title, or file name without ending]:RULE:_default' \
+'--agent=[Alerts of this agent]:NAME:_default' \
+'--exe=[Alerts about this executable]:PATH:_default' \
+'--for=[For how long, 90 days at most\: 2h, 3d]:DURATION:_default' \
+'--reason=[Why]:TEXT:_default' \
+'--by=[Who mutes; the user where not given]:NAME:_default' \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::alert -- Id of an alert, or the beginning or end of it\: its rule, agent and executable are muted:_default' \
+&& ret=0
+;;
+(mutes)
+_arguments "${_arguments_options[@]}" : \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[JSON, one a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(unmute)
+_arguments "${_arguments_options[@]}" : \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':id -- Id of the mute, or the beginning or end of it:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+'*--rules=[Rules from this file or directory, beside those of the configuration; may be given again]:DIR:_files' \
+'(--json)--html=[Write a report of the whole incident to this file\: one HTML file that asks for nothing else]:FILE:_files' \
+'--store=[Store of alerts; otherwise what \`DETECTOR_STORE\` or the configuration says, otherwise /var/lib/detector/state.db]:FILE:_files' \
+'--config=[Configuration file of the daemon, for its \`\[store\] path\` and its rules]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[JSON instead of text]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+':id -- Id of an alert or incident, or the beginning or end of it:_default' \
 && ret=0
 ;;
 (rules)
@@ -408,6 +531,8 @@ _detector_commands() {
 'wrap:Run a command as an agent\: in a control group of its own, watched from its first instruction' \
 'replay:Judge recordings again, on any machine, without root or kernel' \
 'record:Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C' \
+'alerts:List alerts and incidents, show one, acknowledge, mute' \
+'explain:Say why there was an alert\: its rule, what matched, the story, what would have silenced it' \
 'rules:Check, list, show, test and explain rules' \
 'doctor:Say what this kernel and these privileges allow, and what is not covered' \
 'gpu:Show what the GPUs do and who uses them' \
@@ -417,6 +542,42 @@ _detector_commands() {
 'docs:Write the generated documents\: references, completions, man pages' \
     )
     _describe -t commands 'detector commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__alerts_commands] )) ||
+_detector__subcmd__alerts_commands() {
+    local commands; commands=(
+'show:Show an alert or an incident' \
+'ack:Acknowledge an incident\: people are told no more of it unless it becomes graver' \
+'mute:Keep alerts from people for a while' \
+'mutes:List the mutes that hold' \
+'unmute:Take a mute back' \
+    )
+    _describe -t commands 'detector alerts commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__alerts__subcmd__ack_commands] )) ||
+_detector__subcmd__alerts__subcmd__ack_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector alerts ack commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__alerts__subcmd__mute_commands] )) ||
+_detector__subcmd__alerts__subcmd__mute_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector alerts mute commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__alerts__subcmd__mutes_commands] )) ||
+_detector__subcmd__alerts__subcmd__mutes_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector alerts mutes commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__alerts__subcmd__show_commands] )) ||
+_detector__subcmd__alerts__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector alerts show commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__alerts__subcmd__unmute_commands] )) ||
+_detector__subcmd__alerts__subcmd__unmute_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector alerts unmute commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__canary_commands] )) ||
 _detector__subcmd__canary_commands() {
@@ -456,6 +617,11 @@ _detector__subcmd__docs_commands() {
 _detector__subcmd__doctor_commands() {
     local commands; commands=()
     _describe -t commands 'detector doctor commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__explain_commands] )) ||
+_detector__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector explain commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__gpu_commands] )) ||
 _detector__subcmd__gpu_commands() {

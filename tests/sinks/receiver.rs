@@ -1,12 +1,14 @@
 //! An HTTP server that keeps what it is sent and answers as it is told.
 
 use std::collections::VecDeque;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver as Channel, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 /// How an answer goes.
@@ -59,29 +61,69 @@ pub(crate) struct Receiver {
     port: u16,
     got: Channel<Got>,
     connections: Arc<Mutex<usize>>,
+    /// As PEM: what is to be trusted, where it speaks TLS.
+    authority: Option<String>,
 }
 
 impl Receiver {
     pub(crate) fn start(replies: impl IntoIterator<Item = Reply>) -> Self {
+        Self::listen(replies, None)
+    }
+
+    /// One that speaks TLS as `localhost`, with a certificate that nobody knows.
+    pub(crate) fn start_tls(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(own.signing_key.serialize_der().into());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![own.cert.der().clone()], key)
+            .unwrap();
+        Self::listen(replies, Some((config, own.cert.pem())))
+    }
+
+    fn listen(replies: impl IntoIterator<Item = Reply>, tls: Option<(ServerConfig, String)>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let replies: Arc<Mutex<VecDeque<Reply>>> = Arc::new(Mutex::new(replies.into_iter().collect()));
         let (sender, got) = channel();
         let connections = Arc::new(Mutex::new(0));
         let count = Arc::clone(&connections);
+        let (config, authority) = tls.map(|(config, pem)| (Arc::new(config), pem)).unzip();
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 *count.lock().unwrap() += 1;
                 let (replies, sender) = (Arc::clone(&replies), sender.clone());
-                std::thread::spawn(move || serve(stream.unwrap(), &replies, &sender));
+                let config = config.clone();
+                let stream = stream.unwrap();
+                std::thread::spawn(move || {
+                    let socket = stream.try_clone().unwrap();
+                    match config {
+                        None => serve(stream, &socket, &replies, &sender),
+                        Some(config) => {
+                            let tls = ServerConnection::new(config).unwrap();
+                            serve(StreamOwned::new(tls, stream), &socket, &replies, &sender);
+                        }
+                    }
+                });
             }
         });
-        Self { port, got, connections }
+        Self { port, got, connections, authority }
     }
 
     /// The address of a path.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        match self.authority {
+            None => format!("http://127.0.0.1:{}{path}", self.port),
+            Some(_) => format!("https://localhost:{}{path}", self.port),
+        }
+    }
+
+    /// The certificate that is to be trusted, as PEM.
+    pub(crate) fn authority(&self) -> &str {
+        self.authority.as_deref().unwrap()
     }
 
     /// The next request.
@@ -100,7 +142,7 @@ impl Receiver {
     }
 }
 
-fn serve(stream: TcpStream, replies: &Mutex<VecDeque<Reply>>, got: &Sender<Got>) {
+fn serve(stream: impl Read + Write, socket: &TcpStream, replies: &Mutex<VecDeque<Reply>>, got: &Sender<Got>) {
     let mut reader = BufReader::new(stream);
     while let Some(request) = read(&mut reader) {
         let reply = {
@@ -121,7 +163,7 @@ fn serve(stream: TcpStream, replies: &Mutex<VecDeque<Reply>>, got: &Sender<Got>)
                 }
             }
             Reply::Reset => {
-                rustix::net::sockopt::set_socket_linger(&*stream, Some(Duration::ZERO)).unwrap();
+                rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO)).unwrap();
                 return;
             }
             Reply::Hang => {
@@ -136,7 +178,7 @@ fn serve(stream: TcpStream, replies: &Mutex<VecDeque<Reply>>, got: &Sender<Got>)
     }
 }
 
-fn read(reader: &mut BufReader<TcpStream>) -> Option<Got> {
+fn read(reader: &mut BufReader<impl Read>) -> Option<Got> {
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
     let mut words = line.split_whitespace().map(str::to_owned);

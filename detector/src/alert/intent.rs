@@ -55,7 +55,7 @@ pub(crate) fn lowering<'a>(finding: &Finding, subject: &Subject<'a>) -> Option<D
 
 /// Whether no task lowers what a rule finds. Use of GPUs and processors is tagged as mining is; those are
 /// observations that the mapping names one by one, and so are daemons.
-fn is_protected(rule: &RuleMeta) -> bool {
+pub(crate) fn is_protected(rule: &RuleMeta) -> bool {
     use crate::rules::Category;
     if rule.category == Some(Category::Observation) {
         return false;

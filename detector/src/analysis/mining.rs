@@ -54,6 +54,19 @@ numbers! {
 /// What `rules/weights/mining.yml` must say.
 pub(super) const FORM: Form = Form { name: "mining", numbers: Numbers::NAMES, marks: Mark::ALL };
 
+/// A process that came near a verdict and has none.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Near {
+    /// The process.
+    pub(crate) process: ProcessId,
+    /// Its points.
+    pub(crate) points: u64,
+    /// From how many on there is a verdict.
+    pub(crate) possible: u64,
+    /// What they come from: `name +20, data -10`.
+    pub(crate) marks: String,
+}
+
 /// What was looked at, so that a verdict can say what was not.
 #[derive(Clone, Copy, Debug, Default)]
 struct Looked {
@@ -73,6 +86,7 @@ pub(super) struct Mining {
     gpu_seen: bool,
     gpu_divided: bool,
     swept: Nanos,
+    near: Vec<Near>,
 }
 
 impl Default for Mining {
@@ -85,6 +99,7 @@ impl Default for Mining {
             gpu_seen: false,
             gpu_divided: false,
             swept: Nanos(0),
+            near: Vec::new(),
         }
     }
 }
@@ -244,7 +259,10 @@ impl Mining {
         let mut risen: Vec<(Rank, &Known, Verdict)> = Vec::new();
         for known in all.iter().filter(|known| origin.is_none_or(|origin| origin.is_near(known))) {
             let verdict = Verdict::of(&self.weights, around, known, all);
-            let Some(rank) = verdict.rank else { continue };
+            let Some(rank) = verdict.rank else {
+                self.near.extend(self.weights.near(known.process, &verdict));
+                continue;
+            };
             if all.iter().any(|other| other.told >= Some(rank) && other.is_near(known)) {
                 continue;
             }
@@ -280,16 +298,15 @@ impl Mining {
         verdict: &Verdict,
     ) -> Observation {
         let Verdict { points, rank: _, marks, against } = verdict;
-        let short = |weighed: &Weighed| format!("{} {:+}", weighed.mark.name(), weighed.points());
         let mut text = match rank {
             Rank::Possible => "may be mining".to_owned(),
             Rank::Likely => "is likely mining".to_owned(),
             Rank::Sure | Rank::WithPool => "is mining".to_owned(),
         };
-        let names: Vec<String> = marks.iter().map(short).collect();
+        let names: Vec<String> = marks.iter().map(Weighed::short).collect();
         text.push_str(&format!(", {points} points: {}", names.join(", ")));
         if !against.is_empty() {
-            let names: Vec<String> = against.iter().map(short).collect();
+            let names: Vec<String> = against.iter().map(Weighed::short).collect();
             text.push_str(&format!("; against it: {}", names.join(", ")));
         }
         let unseen = self.unseen(around, process, marks);
@@ -325,6 +342,11 @@ impl Mining {
         .into_iter()
         .filter_map(|(holds, what)| holds.then_some(what))
         .collect()
+    }
+
+    /// What came near a verdict since it was asked for last.
+    pub(super) fn near(&mut self) -> std::vec::Drain<'_, Near> {
+        self.near.drain(..)
     }
 
     /// Processes that had to make room for others.

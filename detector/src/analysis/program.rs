@@ -17,7 +17,7 @@ const RELAYS: &[&str] =
 const INTERPRETERS: &[&str] = &["python", "perl", "ruby", "php", "lua"];
 
 /// The last component of a path.
-pub(super) fn basename(path: &str) -> &str {
+pub(crate) fn basename(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
@@ -62,7 +62,7 @@ pub(super) fn is_interpreter(exec: &Exec) -> bool {
 const RUNNERS: &[&str] = &["node", "nodejs", "deno", "bun", "java", "awk", "gawk", "tclsh", "Rscript"];
 
 /// The file that a shell or an interpreter is given to run; `None` for `-c`, `-m` and their like.
-pub(super) fn operand(exec: &Exec) -> Option<&str> {
+pub(crate) fn operand(exec: &Exec) -> Option<&str> {
     let applet =
         basename(&exec.exe) == "busybox" && exec.argv.first().is_some_and(|name| basename(name) == "busybox");
     if !is_shell(exec) && !is_interpreter(exec) && !RUNNERS.contains(&basename(&exec.exe)) {
@@ -78,7 +78,7 @@ pub(super) fn operand(exec: &Exec) -> Option<&str> {
 }
 
 /// The module that Python was told to run.
-pub(super) fn module(exec: &Exec) -> Option<&str> {
+pub(crate) fn module(exec: &Exec) -> Option<&str> {
     if !basename(&exec.exe).starts_with("python") {
         return None;
     }

@@ -9,10 +9,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 
+use crate::alert::Alert;
 use crate::pipeline::{Input, Outputs, Pipeline, Settings};
 use crate::recording::{Reader, RecordingError};
 use crate::rules::{Builtin, RuleSet};
 use crate::sinks::stdout::line;
+use crate::store::Store;
+
+/// Who a store says recorded alerts that were replayed.
+const OWNER: &str = "replay";
 
 /// Judge recordings again, on any machine, without root or kernel
 ///
@@ -32,6 +37,9 @@ pub(super) struct Args {
     /// Where alerts go; `-` is standard output
     #[arg(long, value_name = "FILE", default_value = "-")]
     alerts: PathBuf,
+    /// Put alerts down in this store, too: `detector alerts` and `detector explain` read it
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
     /// Print events, seconds and events a second to standard error
     #[arg(long)]
     stats: bool,
@@ -40,10 +48,12 @@ pub(super) struct Args {
 /// Runs the command. A recording that is cut short or corrupt is replayed as far as it is whole, and
 /// gives exit code 1; rules that cannot be used, or a file that is no recording of this format, give 2.
 pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut out: Box<dyn Write> = match args.alerts.as_os_str().as_encoded_bytes() {
+    let out: Box<dyn Write> = match args.alerts.as_os_str().as_encoded_bytes() {
         b"-" => Box::new(BufWriter::new(io::stdout().lock())),
         _ => Box::new(BufWriter::new(create(&args.alerts)?)),
     };
+    let store = args.store.as_deref().map(Store::open).transpose()?;
+    let mut out = Sinks { out, store };
     let mut stats = Stats::default();
     let mut code = 0;
     for file in &args.files {
@@ -52,14 +62,14 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
         match replay(file, rules, &mut out, &mut stats)? {
             Ok(()) => {}
             Err(error) => {
-                out.flush().context("write alerts")?;
+                out.out.flush().context("write alerts")?;
                 let error = anyhow::Error::new(error);
                 super::complain(&error);
                 code = super::code_of(&error).max(code);
             }
         }
     }
-    out.flush().context("write alerts")?;
+    out.out.flush().context("write alerts")?;
     if args.stats {
         eprintln!("{stats}");
     }
@@ -80,7 +90,7 @@ fn create(path: &Path) -> anyhow::Result<std::fs::File> {
 fn replay(
     file: &Path,
     rules: RuleSet,
-    out: &mut impl Write,
+    out: &mut Sinks<impl Write>,
     stats: &mut Stats,
 ) -> anyhow::Result<Result<(), RecordingError>> {
     let reader = match Reader::open(file) {
@@ -104,6 +114,7 @@ fn replay(
             }
         }
         stats.alerts += write(&mut outputs, out)?;
+        outputs.clear();
     }
     outputs.alerts.extend(pipeline.finish().alerts);
     stats.alerts += write(&mut outputs, out)?;
@@ -111,13 +122,22 @@ fn replay(
     Ok(end)
 }
 
-fn write(outputs: &mut Outputs, out: &mut impl Write) -> anyhow::Result<u64> {
-    let mut written = 0;
-    for alert in outputs.alerts.drain(..) {
-        out.write_all(line(&alert)?.as_bytes()).context("write alerts")?;
-        written += 1;
+/// Where alerts go.
+struct Sinks<W> {
+    out: W,
+    store: Option<Store>,
+}
+
+fn write(outputs: &mut Outputs, sinks: &mut Sinks<impl Write>) -> anyhow::Result<u64> {
+    let alerts: Vec<Alert> = outputs.alerts.drain(..).collect();
+    for alert in &alerts {
+        sinks.out.write_all(line(alert)?.as_bytes()).context("write alerts")?;
     }
-    Ok(written)
+    if let Some(store) = sinks.store.as_ref().filter(|_| !alerts.is_empty()) {
+        // What is judged again is told to nobody: no sink has a queue for it.
+        store.record(OWNER, &alerts, &mut |_, _| Vec::new())?;
+    }
+    Ok(u64::try_from(alerts.len()).unwrap_or(u64::MAX))
 }
 
 #[derive(Debug, Default)]

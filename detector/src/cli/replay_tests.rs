@@ -66,10 +66,11 @@ fn two_replays_give_the_same_bytes() {
     let path = dir.path().join("a.rec");
     record(&path);
     let once = || {
-        let (mut out, mut stats) = (Vec::new(), Stats::default());
+        let mut stats = Stats::default();
+        let mut out = Sinks { out: Vec::new(), store: None };
         replay(&path, sample::rules(), &mut out, &mut stats).unwrap().unwrap();
         assert_eq!(stats.events, 500);
-        out
+        out.out
     };
     let first = once();
     assert!(first.iter().filter(|byte| **byte == b'\n').count() > 10);
@@ -83,14 +84,33 @@ fn a_cut_recording_gives_its_alerts_and_then_fails() {
     record(&whole);
     let bytes = fs::read(&whole).unwrap();
     fs::write(&cut, &bytes[..bytes.len() - 1]).unwrap();
-    let (mut out, mut stats) = (Vec::new(), Stats::default());
+    let mut stats = Stats::default();
+    let mut out = Sinks { out: Vec::new(), store: None };
     let end = replay(&cut, sample::rules(), &mut out, &mut stats).unwrap();
     assert!(matches!(end, Err(RecordingError::Cut { .. })), "{end:?}");
-    assert!(!out.is_empty());
+    assert!(!out.out.is_empty());
     let alerts = dir.path().join("alerts.jsonl");
     let (alerts_arg, cut_arg) = (alerts.to_str().unwrap(), cut.to_str().unwrap());
     let code = run(&args(&["--no-builtin", "--alerts", alerts_arg, cut_arg])).unwrap();
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::FAILURE));
+}
+
+#[test]
+fn replayed_alerts_land_in_a_store_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, store) = (dir.path().join("a.rec"), dir.path().join("state.db"));
+    record(&path);
+    let mut alerts = Vec::new();
+    for _ in 0..2 {
+        let mut out = Sinks { out: Vec::new(), store: Some(Store::open(&store).unwrap()) };
+        let mut stats = Stats::default();
+        replay(&path, sample::rules(), &mut out, &mut stats).unwrap().unwrap();
+        alerts = out.store.unwrap().alerts(&crate::store::alerts::Filter::default()).unwrap();
+    }
+    let mut ids: Vec<&str> = alerts.iter().map(|stored| &*stored.alert.id).collect();
+    let all = ids.len();
+    ids.dedup();
+    assert!(all > 3 && ids.len() == all, "{all}");
 }
 
 #[test]

@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use rsigma_eval::{ConditionTrace, DetectionTrace, ItemTrace, MatchReason, RuleExplanation};
+use rsigma_eval::RuleExplanation;
 use serde_json::{Map, Value, json};
 
 use super::BadArgument;
+use crate::explain::trace;
 use crate::rules::{Builtin, RuleMeta, RuleSet, RulesError};
 
 mod weights;
@@ -219,90 +220,8 @@ fn explain(set: &RuleSet, key: &str, event: &str) -> anyhow::Result<ExitCode> {
 
 fn explained(rule: &RuleMeta, explanation: &RuleExplanation) -> String {
     let verdict = if explanation.matched { "matches" } else { "does not match" };
-    let mut out = format!("{} ({}) {verdict}\n", rule.title, level(rule));
-    for condition in &explanation.conditions {
-        condition_lines(condition, 1, &mut out);
-    }
-    out
-}
-
-fn line(matched: bool, depth: usize, text: &str, out: &mut String) {
-    let sign = if matched { "yes" } else { "no " };
-    out.push_str(&format!("{}{sign} {text}\n", "  ".repeat(depth)));
-}
-
-fn condition_lines(trace: &ConditionTrace, depth: usize, out: &mut String) {
-    match trace {
-        ConditionTrace::Selection { name, matched, detection } => {
-            line(*matched, depth, name, out);
-            detection_lines(detection, depth + 1, out);
-        }
-        ConditionTrace::And { matched, children } => {
-            line(*matched, depth, "all of", out);
-            children.iter().for_each(|child| condition_lines(child, depth + 1, out));
-        }
-        ConditionTrace::Or { matched, children } => {
-            line(*matched, depth, "one of", out);
-            children.iter().for_each(|child| condition_lines(child, depth + 1, out));
-        }
-        ConditionTrace::Not { matched, child } => {
-            line(*matched, depth, "not", out);
-            condition_lines(child, depth + 1, out);
-        }
-        ConditionTrace::Quantified { quantifier, matched, need, got, branches } => {
-            line(*matched, depth, &format!("{quantifier} of the following: {got} of {need}"), out);
-            for branch in branches {
-                line(branch.matched, depth + 1, &branch.name, out);
-                detection_lines(&branch.detection, depth + 2, out);
-            }
-        }
-    }
-}
-
-fn detection_lines(trace: &DetectionTrace, depth: usize, out: &mut String) {
-    match trace {
-        DetectionTrace::AllOf { items, .. } => items.iter().for_each(|item| item_line(item, depth, out)),
-        DetectionTrace::AnyOf { branches, matched } => {
-            line(*matched, depth, "one of", out);
-            branches.iter().for_each(|branch| detection_lines(branch, depth + 1, out));
-        }
-        DetectionTrace::And { branches, .. } => {
-            branches.iter().for_each(|branch| detection_lines(branch, depth, out));
-        }
-        DetectionTrace::Keywords { item, .. } => item_line(item, depth, out),
-        DetectionTrace::ArrayMatch {
-            field,
-            quantifier,
-            matched,
-            member_count,
-            matched_count,
-            members,
-            ..
-        } => {
-            let text = format!("{field}: {quantifier} of {member_count} members, {matched_count} match");
-            line(*matched, depth, &text, out);
-            members.iter().for_each(|member| detection_lines(&member.detection, depth + 1, out));
-        }
-        DetectionTrace::Conditional { condition, .. } => condition_lines(condition, depth, out),
-        DetectionTrace::Other { kind, matched } => line(*matched, depth, kind, out),
-    }
-}
-
-fn item_line(item: &ItemTrace, depth: usize, out: &mut String) {
-    let field = item.field.as_deref().unwrap_or("any text");
-    let kind = serde_json::to_value(item.matcher).unwrap_or_default();
-    let kind = kind.as_str().unwrap_or("matches").replace('_', " ");
-    let pattern = item.pattern.as_deref().unwrap_or_default();
-    let actual = item.actual.as_ref().map(Value::to_string);
-    let why = match item.reason {
-        MatchReason::Matched => actual.map_or_else(String::new, |actual| format!(": {actual}")),
-        MatchReason::FieldAbsent => ": the event has no such field".to_owned(),
-        MatchReason::ValueMismatch => format!(": it is {}", actual.unwrap_or_default()),
-        MatchReason::CaseMismatch => format!(": it is {}, other case", actual.unwrap_or_default()),
-        MatchReason::Existence => ": it is there, or not, against what is asked".to_owned(),
-        MatchReason::NoKeywordMatch => ": found nowhere".to_owned(),
-    };
-    line(item.matched, depth, &format!("{field} {kind} {pattern}{why}"), out);
+    let lines: String = trace::lines(explanation).iter().map(|line| format!("{line}\n")).collect();
+    format!("{} ({}) {verdict}\n{lines}", rule.title, level(rule))
 }
 
 fn one<'a>(set: &'a RuleSet, key: &str) -> Result<&'a RuleMeta, BadArgument> {

@@ -14,7 +14,7 @@ use crate::kernel::sensor::{self, ProbeLog, Sensor};
 use crate::pipeline::{Pipeline, Settings};
 use crate::recording::{Header, Recorder};
 use crate::rules::{Builtin, RuleSet};
-use crate::runtime::{Core, Engine, Remote};
+use crate::runtime::{Core, Engine, Notes, Remote};
 use crate::store::{self, Store};
 use crate::telemetry;
 
@@ -40,25 +40,34 @@ pub(super) fn rules(config: &Config) -> anyhow::Result<RuleSet> {
 pub(super) fn targets(checked: &Checked) -> anyhow::Result<Vec<Target>> {
     let open = |sink: &SinkConfig| {
         let SinkConfig { name, routing, kind } = sink;
-        Ok(Target {
-            name: name.clone(),
-            routing: routing.clone(),
-            grain: kind.grain(),
-            sink: kind.open(name, &checked.http)?,
-        })
+        let mut target = Target::new(name, kind.grain(), routing.clone(), kind.open(name, &checked.http)?);
+        target.rate = kind.rate();
+        let (name, kind, http) = (name.clone(), Arc::clone(kind), checked.http.clone());
+        target.reopen = Some(Arc::new(move || kind.open(&name, &http)));
+        Ok(target)
     };
     checked.sinks.iter().map(open).collect()
 }
 
-/// Where the store of a configuration is.
-pub(super) fn store_path(config: &Config) -> PathBuf {
-    let named = std::env::var_os("DETECTOR_STORE").map(PathBuf::from);
+/// Where the store of a configuration is; what the command line or the environment names comes first.
+pub(super) fn store_path(config: &Config, named: Option<&Path>) -> PathBuf {
+    let named =
+        named.map(Path::to_path_buf).or_else(|| std::env::var_os("DETECTOR_STORE").map(PathBuf::from));
     named.or_else(|| config.store.path.clone()).unwrap_or_else(|| PathBuf::from(store::DEFAULT))
 }
 
-/// The store that a configuration names.
-pub(super) fn store(config: &Config) -> anyhow::Result<Arc<Store>> {
-    Ok(Arc::new(Store::open(&store_path(config))?))
+/// The store of a configuration. Where its disk is full or broken it is one in memory: the detector is there to see who
+/// fills disks.
+pub(super) fn store(config: &Config, named: Option<&Path>) -> anyhow::Result<Arc<Store>> {
+    let store = match Store::open(&store_path(config, named)) {
+        Err(error) if error.is_disk() => {
+            let error = anyhow::Error::from(error);
+            tracing::error!("{error:#}; alerts are kept in memory and do not outlive the detector");
+            Store::in_memory()?
+        }
+        opened => opened?,
+    };
+    Ok(Arc::new(store))
 }
 
 /// A recorder for this host.
@@ -67,10 +76,16 @@ pub(super) fn recorder(path: &Path) -> anyhow::Result<Recorder> {
 }
 
 /// A core that judges.
-pub(super) fn judging(rules: RuleSet, outlet: Outlet, record: Option<&PathBuf>) -> anyhow::Result<Core> {
+pub(super) fn judging(
+    rules: RuleSet,
+    outlet: Outlet,
+    store: Arc<Store>,
+    record: Option<&PathBuf>,
+) -> anyhow::Result<Core> {
     let settings = Settings { host: crate::recording::host() };
     let recorder = record.map(|path| recorder(path)).transpose()?;
-    Ok(Core::judging(Pipeline::new(rules, settings), outlet, recorder))
+    let notes = Notes::start(store).context("starting the thread that puts down what agents did failed")?;
+    Ok(Core::judging(Pipeline::new(rules, settings), outlet, notes, recorder))
 }
 
 /// Settings of the kernel half. A tier that the configuration does not name may be named by `DETECTOR_TIER`, which

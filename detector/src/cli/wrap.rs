@@ -6,6 +6,7 @@ use std::io::IsTerminal as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, ExitStatus};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -64,6 +65,9 @@ pub(super) struct Args {
     /// Record what the sensors see, too
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db
+    #[arg(long, value_name = "FILE")]
+    store: Option<PathBuf>,
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -81,12 +85,12 @@ pub(super) fn run(args: &Args) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         targets.push(Target::human(Colour::of(&std::io::stderr()), args.show));
     }
-    let store = setup::store(&checked.config)?;
+    let store = setup::store(&checked.config, args.store.as_deref())?;
     let name = agent_name(args.name.as_deref(), &args.command);
     setup::runtime()?.block_on(async {
-        let (outlet, delivery) =
-            delivery::start(store, targets).context("starting the threads that deliver failed")?;
-        let core = setup::judging(rules, outlet, args.record.as_ref())?;
+        let (outlet, delivery) = delivery::start(Arc::clone(&store), targets, checked.limits)
+            .context("starting the threads that deliver failed")?;
+        let core = setup::judging(rules, outlet, store, args.record.as_ref())?;
         let engine = setup::engine(&checked, Vec::new(), core)?;
         let places = Places::named(&checked.config.tasks);
         let status = session(&name, &args.command, engine, places).await?;

@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::quiet::Quiet;
 use crate::alert::{Alert, Level};
-use crate::sinks::{self, AnyKind};
+use crate::sinks::{self, AnyKind, Grain};
 
 /// What a sink takes, and how fast.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
@@ -38,16 +39,39 @@ pub struct RoutingConfig {
     /// How long a message is tried before it is given up and kept for `detector sinks retry`; `"24h"` where not given.
     #[serde(with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     pub give_up: Option<Duration>,
+    /// Hours in which people are told of the gravest only: `"22:00-07:00"`. What waited is told afterwards, in one
+    /// message. For sinks that people read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet: Option<String>,
+    /// Time zone of the quiet hours: `"Europe/Berlin"`; UTC where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Least level that is told in quiet hours; critical where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quiet_min_level: Option<Level>,
 }
 
 /// The keys of [`RoutingConfig`].
-const KEYS: &[&str] = &["type", "min_level", "agents", "rules", "tags", "rate", "give_up"];
+const KEYS: &[&str] = &[
+    "type",
+    "min_level",
+    "agents",
+    "rules",
+    "tags",
+    "rate",
+    "give_up",
+    "quiet",
+    "timezone",
+    "quiet_min_level",
+];
 
 /// A routing that was checked.
 #[derive(Clone, Debug, Default)]
 pub struct Routing {
     /// As written.
     pub config: RoutingConfig,
+    /// Hours in which people are told of the gravest only.
+    pub quiet: Option<Quiet>,
     agents: Vec<GlobMatcher>,
     rules: Vec<GlobMatcher>,
     tags: Vec<GlobMatcher>,
@@ -101,6 +125,11 @@ pub(super) fn read(sinks: Spanned<DeValue<'_>>) -> Result<Vec<SinkConfig>, Wrong
 
 fn sink(name: &str, at: Range<usize>, table: Spanned<DeValue<'_>>) -> Result<SinkConfig, Wrong> {
     let span = table.span();
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if name.is_empty() || name.len() > 64 || !name.chars().all(is_plain) {
+        let message = "a sink is called by letters, digits, \"-\", \"_\" and \".\", 64 at most; write e.g. [sinks.slack]";
+        return Err((at.start, message.to_owned()));
+    }
     let DeValue::Table(table) = table.into_inner() else {
         return Err((span.start, format!("write the sink as a table: [sinks.{name}]")));
     };
@@ -129,6 +158,27 @@ fn sink(name: &str, at: Range<usize>, table: Spanned<DeValue<'_>>) -> Result<Sin
     };
     let kind = read.map_err(wrong)?;
     kind.check().map_err(|problem| (place(problem.key), format!("{}: {}", problem.key, problem.message)))?;
+    let quiet = match &config.quiet {
+        Some(_) if kind.grain() == Grain::Alert => {
+            let message = format!(
+                "a {} sink is read by machines and is never quiet; take the key away, or set it where people read",
+                kind.kind()
+            );
+            return Err((place("quiet"), message));
+        }
+        Some(span) => {
+            let read = Quiet::parse(span, config.timezone.as_deref());
+            Some(read.map_err(|(key, message)| (place(key), message))?)
+        }
+        None => {
+            super::quiet::zone(config.timezone.as_deref()).map_err(|(key, message)| (place(key), message))?;
+            None
+        }
+    };
+    if config.rate == Some(0) {
+        let message = "a rate of 0 sends nothing; write how many messages may go in a minute, e.g. 60";
+        return Err((place("rate"), message.to_owned()));
+    }
     let globs = |key: &str, globs: &[String]| -> Result<Vec<GlobMatcher>, Wrong> {
         let read = globs.iter().map(|glob| Ok(Glob::new(glob)?.compile_matcher()));
         read.collect::<Result<_, globset::Error>>()
@@ -140,6 +190,7 @@ fn sink(name: &str, at: Range<usize>, table: Spanned<DeValue<'_>>) -> Result<Sin
             agents: globs("agents", &config.agents)?,
             rules: globs("rules", &config.rules)?,
             tags: globs("tags", &config.tags)?,
+            quiet,
             config,
         },
         kind,

@@ -6,7 +6,7 @@ use hashbrown::HashMap;
 
 use crate::agent::Agent;
 use crate::event::{AgentId, CgroupId};
-use crate::process::container;
+use crate::process::{ProcessTable, container};
 
 /// How many removed control groups and agents are remembered for late events.
 const REMEMBERED: usize = 1_024;
@@ -99,6 +99,17 @@ struct Watched {
 impl Agents {
     pub(super) fn name(&self, id: AgentId) -> Option<&str> {
         self.known.get(&id).map(|agent| &*agent.name)
+    }
+
+    /// How many processes of each agent live, by its name.
+    pub(super) fn living(&self, table: &ProcessTable) -> HashMap<Box<str>, u32> {
+        let mut living = HashMap::new();
+        for process in table.iter().filter(|process| process.ended.is_none()) {
+            if let Some(agent) = self.known.get(&process.agent) {
+                *living.entry_ref(&*agent.name).or_default() += 1;
+            }
+        }
+        living
     }
 
     pub(super) fn insert(&mut self, agent: &Agent) {

@@ -113,19 +113,28 @@ impl Sample {
             flow: flow(&fields),
             application,
             role: Role::Client,
-            fields: Vec::new(),
+            fields: fields.get("QueryName").map(|name| ("QueryName", name.clone())).into_iter().collect(),
         };
         Self { what: Made::Recognised(Box::new(recognised)), exec, fields }
     }
 
-    /// The view that rules judge.
-    pub(super) fn view(&self) -> View<'_> {
-        let what = match &self.what {
+    /// What is described.
+    pub(super) fn what(&self) -> What<'_> {
+        match &self.what {
             Made::Event(event) => What::Event(event),
             Made::Observation(observation) => What::Observation(observation),
             Made::Recognised(recognised) => What::Recognised(recognised),
-        };
-        View::given(what, Some(&self.exec), &self.fields)
+        }
+    }
+
+    /// The program of the process.
+    pub(super) fn exec(&self) -> &Exec {
+        &self.exec
+    }
+
+    /// The view that rules judge.
+    pub(super) fn view(&self) -> View<'_> {
+        View::given(self.what(), Some(&self.exec), &self.fields)
     }
 }
 

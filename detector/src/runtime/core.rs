@@ -8,19 +8,20 @@ use crate::rules::RuleSet;
 use crate::telemetry::Watched;
 
 use super::Clock;
+use super::notes::Notes;
 use crate::delivery::Outlet;
 
 /// Takes inputs to where they belong.
 pub struct Core {
-    judge: Option<(Pipeline, Outlet)>,
+    judge: Option<(Pipeline, Outlet, Notes)>,
     recorder: Option<Recorder>,
     outputs: Outputs,
 }
 
 impl Core {
     /// A core that judges, and records if there is a recorder.
-    pub fn judging(pipeline: Pipeline, outlet: Outlet, recorder: Option<Recorder>) -> Self {
-        Self { judge: Some((pipeline, outlet)), recorder, outputs: Outputs::default() }
+    pub fn judging(pipeline: Pipeline, outlet: Outlet, notes: Notes, recorder: Option<Recorder>) -> Self {
+        Self { judge: Some((pipeline, outlet, notes)), recorder, outputs: Outputs::default() }
     }
 
     /// A core that records only.
@@ -36,7 +37,7 @@ impl Core {
             tracing::error!(%error, "the recording ends here");
             self.recorder = None;
         }
-        let Some((pipeline, outlet)) = &mut self.judge else { return };
+        let Some((pipeline, outlet, notes)) = &mut self.judge else { return };
         let received = match &input {
             Input::Event(event) => Some(event.received),
             Input::FileText(text) => Some(text.time),
@@ -60,17 +61,18 @@ impl Core {
         for alert in self.outputs.alerts.drain(..) {
             outlet.send(measured(alert, received, now));
         }
+        notes.take(&mut self.outputs);
     }
 
     /// Who is watched now; empty where nothing is judged.
     pub fn watched(&self) -> Vec<Watched> {
-        let Some((pipeline, _)) = &self.judge else { return Vec::new() };
+        let Some((pipeline, ..)) = &self.judge else { return Vec::new() };
         pipeline.watched().collect()
     }
 
     /// Judges by other rules from now on.
     pub fn replace_rules(&mut self, rules: RuleSet) {
-        if let Some((pipeline, _)) = &mut self.judge {
+        if let Some((pipeline, ..)) = &mut self.judge {
             pipeline.replace_rules(rules);
         }
     }
@@ -80,10 +82,13 @@ impl Core {
     /// # Errors
     /// The recording cannot be completed.
     pub fn finish(mut self) -> Result<(), crate::recording::RecordingError> {
-        if let Some((mut pipeline, mut outlet)) = self.judge.take() {
-            for alert in pipeline.finish().alerts {
+        if let Some((mut pipeline, mut outlet, mut notes)) = self.judge.take() {
+            let mut last = pipeline.finish();
+            for alert in last.alerts.drain(..) {
                 outlet.send(alert);
             }
+            notes.take(&mut last);
+            notes.finish();
         }
         self.recorder.take().map_or(Ok(()), Recorder::finish)
     }

@@ -11,7 +11,8 @@ use toml::Spanned;
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use ureq::{Agent, Proxy, http};
 
-use super::Failure;
+use super::secret::Secret;
+use super::{Failure, Problem};
 
 /// Most bytes of an answer that are read.
 const ANSWER_MOST: u64 = 64 << 10;
@@ -79,6 +80,51 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// What a server said, whatever it said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// What it asks to wait (`Retry-After`).
+    pub after: Option<Duration>,
+    /// The body, at most 64 KiB of it.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Whether the status is one of success.
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as JSON; `null` where it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
+    /// What a status that is none of success means; `why` is what the server said, and the remedy, in one line.
+    pub fn failure(&self, why: &str) -> Failure {
+        let colon = if why.is_empty() { "" } else { ": " };
+        let reason = format!("HTTP {}{colon}{why}", self.status);
+        match self.status {
+            408 | 425 | 429 | 500..=599 => Failure::Later { reason, after: self.after },
+            300..=399 => Failure::refused(format!(
+                "{reason}; redirects are not followed: write the address it leads to"
+            )),
+            _ => Failure::Refused { reason },
+        }
+    }
+}
+
+/// What the answer to a request that was not taken says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// Why, and the remedy, in one short line without secrets; empty where nothing was said.
+    pub reason: String,
+    /// How long the service asks to be left alone, where it says so in the body.
+    pub after: Option<Duration>,
+}
+
 impl Answer {
     /// The body as JSON.
     ///
@@ -140,6 +186,33 @@ impl Http {
     /// [`Failure::Later`] for what may pass: no connection, a time-out, 408, 425, 429, 5xx; with the wait that
     /// `Retry-After` asks for. [`Failure::Refused`] for every other status. Reasons name neither URL nor headers.
     pub fn send(&self, request: &Request<'_>) -> Result<Answer, Failure> {
+        self.send_explained(request, |_, body| Explained { reason: said(body), after: None })
+    }
+
+    /// As [`Http::send`], for a service that says in its own way what is wrong: `explain` is given the status and the
+    /// body of every answer that is no success.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn send_explained(
+        &self,
+        request: &Request<'_>,
+        explain: impl Fn(u16, &[u8]) -> Explained,
+    ) -> Result<Answer, Failure> {
+        let mut reply = self.exchange(request)?;
+        if reply.is_success() {
+            return Ok(Answer { status: reply.status, body: reply.body });
+        }
+        let Explained { reason, after } = explain(reply.status, &reply.body);
+        reply.after = reply.after.or(after.map(|after| after.min(PATIENCE)));
+        Err(reply.failure(&reason))
+    }
+
+    /// Sends a request and gives what the server said, whatever the status.
+    ///
+    /// # Errors
+    /// Nothing was said, or the request cannot be made.
+    pub fn exchange(&self, request: &Request<'_>) -> Result<Reply, Failure> {
         let Request { method, url, headers, body } = *request;
         let mut builder = http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -153,26 +226,33 @@ impl Http {
                 Failure::later(error)
             }
         })?;
-        let status = response.status();
         let after = response.headers().get("Retry-After").and_then(|value| retry_after(value.to_str().ok()?));
-        let read = response.body_mut().with_config().limit(ANSWER_MOST).read_to_vec();
-        if status.is_success() {
-            // It was taken, whatever became of the rest of the answer.
-            return Ok(Answer { status: status.as_u16(), body: read.unwrap_or_default() });
-        }
-        let mut reason = format!("HTTP {status}");
-        let body = read.unwrap_or_default();
-        if !body.is_empty() {
-            reason.push_str(&format!(": {}", said(&body)));
-        }
-        Err(match status.as_u16() {
-            408 | 425 | 429 | 500..=599 => Failure::Later { reason, after },
-            300..=399 => Failure::refused(format!(
-                "{reason}; redirects are not followed: write the address it leads to"
-            )),
-            _ => Failure::Refused { reason },
-        })
+        let status = response.status().as_u16();
+        // The status says what became of it, whatever became of the rest of the answer.
+        let body = response.body_mut().with_config().limit(ANSWER_MOST).read_to_vec().unwrap_or_default();
+        Ok(Reply { status, after, body })
     }
+}
+
+/// Looks at a URL before anything is sent to it; says what is wrong without the URL, which may be secret.
+///
+/// # Errors
+/// It is no absolute `http://` or `https://` URL.
+pub fn check_url(key: &'static str, text: &str) -> Result<url::Url, Problem> {
+    let wrong = |what: &str| Problem::new(key, format!("{what}; write e.g. \"https://HOST/PATH\""));
+    let read = url::Url::parse(text).map_err(|error| wrong(&format!("no URL: {error}")))?;
+    if !matches!(read.scheme(), "http" | "https") || read.host_str().is_none_or(str::is_empty) {
+        return Err(wrong("no http:// or https:// URL"));
+    }
+    Ok(read)
+}
+
+/// The address that a secret holds.
+///
+/// # Errors
+/// It cannot be read or is no address of HTTP; the address is not named.
+pub fn address(key: &'static str, secret: &Secret) -> Result<String, Problem> {
+    check_url(key, &secret.check(key)?).map(String::from)
 }
 
 /// What a server said, in one short line.
@@ -183,10 +263,15 @@ pub fn said(body: &[u8]) -> String {
     crate::alert::escape::clip(&line.join(" "), SAID_MOST)
 }
 
+/// A wait of so many seconds, as long as anybody may ask for.
+pub(super) fn wait(seconds: f64) -> Option<Duration> {
+    Some(Duration::try_from_secs_f64(seconds).ok()?.min(PATIENCE))
+}
+
 /// The wait of a `Retry-After` header: seconds, or a date.
 fn retry_after(value: &str) -> Option<Duration> {
     let wait = match value.trim().parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok()?,
+        Ok(seconds) => wait(seconds)?,
         Err(_) => {
             let at = rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
             Duration::try_from(at.duration_since(Timestamp::now())).ok()?

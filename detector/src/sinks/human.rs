@@ -26,6 +26,11 @@ impl Colour {
         if stream.is_terminal() && !refused { Self::On } else { Self::Off }
     }
 
+    /// A level's name in its colour.
+    pub(crate) fn level(self, level: Level) -> String {
+        self.paint(codes(level), level.name())
+    }
+
     fn badge(self, level: Level) -> String {
         let name = level.name().to_uppercase();
         match self {
@@ -34,7 +39,8 @@ impl Colour {
         }
     }
 
-    fn paint(self, codes: &str, text: &str) -> String {
+    /// Text with ANSI codes around it, where it is coloured.
+    pub(crate) fn paint(self, codes: &str, text: &str) -> String {
         match self {
             Self::On => format!("\u{1b}[{codes}m{text}\u{1b}[0m"),
             Self::Off => text.to_owned(),

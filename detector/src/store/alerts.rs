@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, TransactionBehavior, params};
 use serde_json::Value;
 
 use super::{Store, StoreError};
@@ -14,7 +14,7 @@ pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS incident (
     id TEXT PRIMARY KEY, revision INTEGER NOT NULL, host TEXT NOT NULL, agent TEXT, level INTEGER NOT NULL,
     began TEXT NOT NULL, last TEXT NOT NULL, total INTEGER NOT NULL, findings INTEGER NOT NULL,
-    acknowledged_by TEXT, acknowledged_at TEXT
+    acknowledged_by TEXT, acknowledged_at TEXT, acknowledged_level INTEGER
 ) STRICT;
 CREATE TABLE IF NOT EXISTS alert (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, incident TEXT NOT NULL, time TEXT NOT NULL,
@@ -68,21 +68,33 @@ pub struct Recorded {
     pub revision: u64,
     /// How often its incident has changed; from 1.
     pub incident_revision: u64,
+    /// The highest level of the incident's alerts.
+    pub incident_level: Level,
+    /// Whether somebody acknowledged the incident when it was as grave as it is now.
+    pub acknowledged: bool,
 }
 
-/// Puts an alert down, or what became of it, and lets its incident grow.
-pub(super) fn record(db: &Connection, alert: &Alert, muted: Option<&str>) -> Result<Recorded, StoreError> {
+/// Puts an alert down, or what became of it, and lets its incident grow. `None` where the store knew all of it: an
+/// alert with the same id that counts no more.
+pub(super) fn record(
+    db: &Connection,
+    alert: &Alert,
+    muted: Option<&str>,
+) -> Result<Option<Recorded>, StoreError> {
     let json = json(alert, "an alert")?;
     let subject = alert.subject.as_ref().map(|subject| json_of(&**subject, "a subject")).transpose()?;
     let count = i64::try_from(alert.count).unwrap_or(i64::MAX);
-    let known: Option<(i64, i64)> = db
-        .prepare_cached("SELECT revision, count FROM alert WHERE id = ?1")?
-        .query_row([&alert.id], |row| Ok((row.get(0)?, row.get(1)?)))
+    let known: Option<(i64, i64, i64)> = db
+        .prepare_cached("SELECT revision, count, level FROM alert WHERE id = ?1")?
+        .query_row([&alert.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let agent = alert.agent.as_ref().map(|agent| &*agent.name);
     let level = alert.level as i64;
+    if known.is_some_and(|(_, before, was)| count <= before && level <= was) {
+        return Ok(None);
+    }
     let (revision, before) = match known {
-        Some((revision, before)) => {
+        Some((revision, before, _)) => {
             db.prepare_cached(
                 "UPDATE alert SET revision = ?2, count = ?3, alert = ?4, level = ?5 WHERE id = ?1",
             )?
@@ -102,20 +114,27 @@ pub(super) fn record(db: &Connection, alert: &Alert, muted: Option<&str>) -> Res
         }
     };
     let more = i64::from(known.is_none());
-    let incident_revision: i64 = db
+    let recorded = db
         .prepare_cached(
             "INSERT INTO incident (id, revision, host, agent, level, began, last, total, findings)
              VALUES (?1, 1, ?2, ?3, ?4, ?5, ?5, 1, ?6)
              ON CONFLICT (id) DO UPDATE SET revision = revision + 1, level = max(level, excluded.level),
                 began = min(began, excluded.began), last = max(last, excluded.last), total = total + ?7,
                 findings = findings + ?8
-             RETURNING revision",
+             RETURNING revision, level, coalesce(acknowledged_level >= level, 0)",
         )?
         .query_row(
             params![alert.incident, alert.host, agent, level, alert.time, count, more, count - before],
-            |row| row.get(0),
+            |row| {
+                Ok(Recorded {
+                    revision: number(revision),
+                    incident_revision: number(row.get(0)?),
+                    incident_level: self::level(row.get(1)?),
+                    acknowledged: row.get(2)?,
+                })
+            },
         )?;
-    Ok(Recorded { revision: number(revision), incident_revision: number(incident_revision) })
+    Ok(Some(recorded))
 }
 
 impl Store {
@@ -169,10 +188,10 @@ impl Store {
     /// The store cannot be read.
     pub fn alert(&self, id: &str) -> Result<Option<Stored>, StoreError> {
         let db = self.db();
-        let mut statement = db.prepare(
-            "SELECT seq, alert, revision, muted, subject FROM alert WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2",
+        let mut statement = db.prepare_cached(
+            "SELECT seq, alert, revision, muted, subject FROM alert WHERE id >= ?1 AND id < ?2 LIMIT 2",
         )?;
-        let mut rows = statement.query([id.to_ascii_uppercase()])?;
+        let mut rows = statement.query(beginning(id))?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let mut found = stored(row)?;
         if let Some(subject) = row.get::<_, Option<String>>(4)? {
@@ -191,9 +210,9 @@ impl Store {
         let db = self.db();
         let mut statement = db.prepare_cached(
             "SELECT id, revision, host, level, began, last, total, findings, acknowledged_by, acknowledged_at
-             FROM incident WHERE substr(id, 1, length(?1)) = ?1 LIMIT 2",
+             FROM incident WHERE id >= ?1 AND id < ?2 LIMIT 2",
         )?;
-        let mut rows = statement.query([id.to_ascii_uppercase()])?;
+        let mut rows = statement.query(beginning(id))?;
         let Some(row) = rows.next()? else { return Ok(None) };
         let by: Option<String> = row.get(8)?;
         let at: Option<String> = row.get(9)?;
@@ -228,17 +247,34 @@ impl Store {
         Ok(Some(incident))
     }
 
-    /// Acknowledges an incident.
+    /// Acknowledges an incident: people are not told more of it unless its level rises.
     ///
     /// # Errors
     /// The store cannot be written.
     pub fn acknowledge(&self, incident: &str, who: &str, at: &str) -> Result<bool, StoreError> {
-        let changed = self.db().execute(
-            "UPDATE incident SET acknowledged_by = ?2, acknowledged_at = ?3 WHERE id = ?1",
+        let mut db = self.db();
+        let transaction = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = transaction.execute(
+            "UPDATE incident SET acknowledged_by = ?2, acknowledged_at = ?3, acknowledged_level = level WHERE id = ?1",
             params![incident, who, at],
         )?;
+        // What is on its way goes on: nobody knows whether it has arrived.
+        transaction.execute(
+            "UPDATE delivery SET state = 'sent' WHERE subject = ?1 AND what = 'incident' AND state = 'waiting'
+                AND sending IS NULL",
+            [incident],
+        )?;
+        transaction.commit()?;
         Ok(changed > 0)
     }
+}
+
+/// The ids that begin so, as the bounds of a search that the index serves.
+fn beginning(id: &str) -> [String; 2] {
+    let from = id.to_ascii_uppercase();
+    // After every letter of an id.
+    let to = format!("{from}~");
+    [from, to]
 }
 
 fn stored(row: &Row<'_>) -> Result<Stored, StoreError> {

@@ -68,9 +68,14 @@ pub(super) fn install(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// Packages that bring services, which the demo and the bench do not want running.
-const SERVICES: &[(&str, &[&str])] =
-    &[("openssh-server", &["ssh.service", "ssh.socket"]), ("auditd", &["auditd.service"])];
+/// Packages that bring services, which the tests, the demo and the bench do not want running.
+const SERVICES: &[(&str, &[&str])] = &[
+    ("openssh-server", &["ssh.service", "ssh.socket"]),
+    ("auditd", &["auditd.service"]),
+    ("prometheus-alertmanager", &["prometheus-alertmanager.service"]),
+    ("rsyslog", &["rsyslog.service"]),
+    ("exim4-daemon-light", &["exim4.service", "exim4-base.timer"]),
+];
 
 /// Takes units out of the next boot; they were not started.
 fn keep_off(root: Root, units: &[&str]) {

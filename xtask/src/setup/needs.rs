@@ -27,8 +27,12 @@ enum Sign {
     Program(&'static str),
     /// A file.
     File(&'static str),
+    /// One of several programs on PATH: to install ours would push the other out.
+    OneOf(&'static [&'static str]),
     /// A Debian package, asked for only where apt is.
     Package,
+    /// The same, and not where one of these programs is, which it would push out.
+    PackageUnless(&'static [&'static str]),
 }
 
 /// One thing that must be there.
@@ -48,6 +52,11 @@ const fn need(purpose: Purpose, sign: Sign, package: &'static str, why: &'static
 
 /// Debian's keys.
 pub(crate) const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+
+/// Daemons of syslog, of which Debian allows one.
+const SYSLOG: &[&str] = &["rsyslogd", "syslog-ng", "syslogd"];
+/// Those that are not rsyslog.
+const OTHER_SYSLOG: &[&str] = &["syslog-ng", "syslogd"];
 
 const NEEDS: &[Need] = &[
     need(Purpose::Build, Sign::Program("cc"), "gcc", "links Rust programs, compiles zstd"),
@@ -86,11 +95,25 @@ const NEEDS: &[Need] = &[
     need(Purpose::Live, Sign::Program("ffmpeg"), "ffmpeg", "computes for long, and is no miner"),
     need(
         Purpose::Live,
+        Sign::Program("prometheus-alertmanager"),
+        "prometheus-alertmanager",
+        "alerts are sent to a real one",
+    ),
+    need(
+        Purpose::Live,
         Sign::Package,
         "python3-numpy",
         "products of matrices and training, which are no mining",
     ),
     need(Purpose::Live, Sign::Package, "libopenblas0-pthread", "products of matrices on all processors"),
+    need(Purpose::Live, Sign::OneOf(SYSLOG), "rsyslog", "what the syslog sink sends to"),
+    need(Purpose::Live, Sign::PackageUnless(OTHER_SYSLOG), "rsyslog-openssl", "the same over TLS"),
+    need(
+        Purpose::Live,
+        Sign::Program("sendmail"),
+        "exim4-daemon-light",
+        "what the mail sink sends to; not in place of a mail server that is here",
+    ),
     need(Purpose::Vm, Sign::Program("qemu-system-x86_64"), "qemu-system-x86", "the virtual machines"),
     need(Purpose::Vm, Sign::File("/usr/share/seabios/bios-256k.bin"), "seabios", "their firmware"),
     need(Purpose::Vm, Sign::Package, "busybox-static", "the shell and the tools inside, with no library"),
@@ -104,14 +127,20 @@ const NEEDS: &[Need] = &[
 /// What is not there, of what these purposes need.
 pub(super) fn missing(purposes: &[Purpose]) -> Vec<Need> {
     let wanted = || NEEDS.iter().filter(|need| purposes.contains(&need.purpose));
-    let packages: Vec<&str> =
-        wanted().filter(|need| matches!(need.sign, Sign::Package)).map(|need| need.package).collect();
+    let packages: Vec<&str> = wanted()
+        .filter(|need| matches!(need.sign, Sign::Package | Sign::PackageUnless(_)))
+        .map(|need| need.package)
+        .collect();
     let installed = if apt::is_here() { apt::installed(&packages) } else { packages };
     wanted()
         .filter(|need| match need.sign {
             Sign::Program(name) => which(name).is_none(),
             Sign::File(path) => !Path::new(path).exists(),
+            Sign::OneOf(names) => !names.iter().any(|name| which(name).is_some()),
             Sign::Package => !installed.contains(&need.package),
+            Sign::PackageUnless(names) => {
+                !installed.contains(&need.package) && !names.iter().any(|name| which(name).is_some())
+            }
         })
         .copied()
         .collect()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::known::{Known, Seen};
-use super::{Mark, Numbers};
+use super::{Mark, Near, Numbers};
 use crate::alert::Level;
 use crate::analysis::Around;
 use crate::event::{Nanos, ProcessId};
@@ -60,6 +60,23 @@ impl Weights {
         self.by_mark.get(mark as usize)?.as_ref()
     }
 
+    /// A verdict that is none, as something that came near one: two thirds of the points, or all of them taken back.
+    pub(super) fn near(&self, process: ProcessId, verdict: &Verdict) -> Option<Near> {
+        let possible = self.numbers.possible;
+        let before: i32 = verdict.marks.iter().map(|weighed| weighed.weight.max(0)).max().unwrap_or(0);
+        let points = f64::from(verdict.points);
+        if points * 3.0 < possible * 2.0 && f64::from(before) < possible {
+            return None;
+        }
+        let marks: Vec<String> = verdict.marks.iter().chain(&verdict.against).map(Weighed::short).collect();
+        Some(Near {
+            process,
+            points: u64::try_from(verdict.points).unwrap_or(0),
+            possible: possible as u64,
+            marks: marks.join(", "),
+        })
+    }
+
     /// Who made a process, the next first, as far as a family goes.
     pub(super) fn family_of(&self, processes: &ProcessTable, process: ProcessId) -> Vec<ProcessId> {
         #[expect(
@@ -100,6 +117,11 @@ impl Weighed {
     /// What it adds, or what one against takes off each mark that it answers.
     pub(super) fn points(&self) -> i32 {
         if self.weight < 0 { self.weight } else { self.counts }
+    }
+
+    /// The mark and its points.
+    pub(super) fn short(&self) -> String {
+        format!("{} {:+}", self.mark.name(), self.points())
     }
 
     /// For people: the mark, its points, and the fact.
