@@ -53,8 +53,9 @@ fn dropped_executed_connected_and_mined_is_one_incident() {
     let card = card::incident(&incident(alerts), &[]);
     expect![[r#"
         Command Line of a Miner (and 5 more)
-        coder ran /tmp/.x/a, ran /tmp/.x/a, which it had from 203.0.113.9:80 and changed /etc/cron.d/job.
-    "#]].assert_eq(&format!("{}\n{}\n", card.title, card.sentence));
+        coder ran /tmp/.x/a, which it had from 203.0.113.9:80 and changed /etc/cron.d/job.
+    "#]]
+    .assert_eq(&format!("{}\n{}\n", card.title, card.sentence));
 }
 
 #[test]
