@@ -77,7 +77,7 @@ impl Browser {
         });
         let mut browser =
             Self { child, to, from, number: 0, session: None, events: Vec::new(), _profile: profile };
-        let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}))?;
+        let target = browser.ask("Target.createTarget", &json!({"url": "about:blank"}))?;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
         let session = browser.ask("Target.attachToTarget", attach)?;
         browser.session = session["sessionId"].as_str().map(str::to_owned);
@@ -94,7 +94,7 @@ impl Browser {
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         self.ask("Emulation.setEmulatedMedia", features)?;
         self.events.clear();
-        let page = self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}))?;
+        let page = self.ask("Page.navigate", &json!({"url": format!("file://{}", file.display())}))?;
         if let Some(error) = page["errorText"].as_str() {
             bail!("{} cannot be opened: {error}", file.display());
         }
@@ -128,7 +128,7 @@ impl Browser {
         Ok(base64::engine::general_purpose::STANDARD.decode(data)?)
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Result<Value> {
+    fn ask(&mut self, method: &str, params: &Value) -> Result<Value> {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": params});
         if let Some(session) = &self.session {

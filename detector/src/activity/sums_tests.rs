@@ -177,8 +177,7 @@ fn a_million_destinations_stay_bounded_and_the_heavy_ones_are_right() {
 
 #[test]
 fn what_a_process_used_is_counted_once_and_what_no_task_declares_is_unexplained() {
-    let mut world = World::default();
-    world.now = SECOND;
+    let mut world = World { now: SECOND, ..World::default() };
     // Born in our sight: what was sampled is not counted again at its end.
     world.event(10, EventKind::Fork(Fork { child: id(11) }));
     world.exec(11, "/usr/bin/cc", "cc a.c");
@@ -206,8 +205,7 @@ fn what_a_process_used_is_counted_once_and_what_no_task_declares_is_unexplained(
 
 #[test]
 fn gpu_time_is_explained_by_a_task_that_declares_gpu() {
-    let mut world = World::default();
-    world.now = SECOND;
+    let mut world = World { now: SECOND, ..World::default() };
     let device = |index| GpuDevice { index, power: Some(200_000), ..GpuDevice::default() };
     let process = |pid, device, sm| GpuProcess {
         device,
