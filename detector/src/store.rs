@@ -40,8 +40,6 @@ const SCHEMA: &[&str] = &[
     activity::SCHEMA,
     digest::SCHEMA,
 ];
-const SCHEMA: &[&str] =
-    &[alerts::SCHEMA, outbox::SCHEMA, mute::SCHEMA, instance::SCHEMA, queue::SCHEMA, activity::SCHEMA];
 
 /// The version of [`SCHEMA`], in `PRAGMA user_version`.
 const VERSION: i64 = 1;
