@@ -25,6 +25,9 @@ _detector() {
             detector,completions)
                 cmd="detector__subcmd__completions"
                 ;;
+            detector,digest)
+                cmd="detector__subcmd__digest"
+                ;;
             detector,docs)
                 cmd="detector__subcmd__docs"
                 ;;
@@ -122,7 +125,7 @@ _detector() {
 
     case "${cmd}" in
         detector)
-            opts="-h -V --log --help --version run wrap replay record alerts explain rules doctor gpu canary task completions docs"
+            opts="-h -V --log --help --version run wrap replay record alerts explain rules doctor gpu canary task digest completions docs"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -462,6 +465,44 @@ _detector() {
                 return 0
             fi
             case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__digest)
+            opts="-h -V --since --agent --json --send --config --store --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --send)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -38,6 +38,7 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say w
 complete -c detector -n "__fish_detector_needs_command" -f -a "gpu" -d 'Show what the GPUs do and who uses them'
 complete -c detector -n "__fish_detector_needs_command" -f -a "canary" -d 'Plant decoys that nobody is asked to open, list them, and see whether they alarm'
 complete -c detector -n "__fish_detector_needs_command" -f -a "task" -d 'Tell the daemon what agents are meant to do'
+complete -c detector -n "__fish_detector_needs_command" -f -a "digest" -d 'Tell what agents did: programs, destinations, files of note, near misses'
 complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c detector -n "__fish_detector_needs_command" -f -a "docs" -d 'Write the generated documents: references, completions, man pages'
 complete -c detector -n "__fish_detector_using_subcommand run" -l config -d 'Configuration file' -r -F
@@ -247,6 +248,15 @@ complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_
 complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -f -a "start" -d 'A call begins; prints its id'
 complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -f -a "end" -d 'A call came back'
+complete -c detector -n "__fish_detector_using_subcommand digest" -l since -d 'Since when: 30m, 24h, 7d' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l agent -d 'Of this agent alone' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l send -d 'Send it to this sink, or to those of `[digest]`; all that people read where none is named' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l config -d 'Configuration file, for the store, workspaces and sinks; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand digest" -l store -d 'The store; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand digest" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l json -d 'As one JSON object'
+complete -c detector -n "__fish_detector_using_subcommand digest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand digest" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand completions" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand completions" -s V -l version -d 'Print version'

@@ -499,6 +499,21 @@ esac
     ;;
 esac
 ;;
+(digest)
+_arguments "${_arguments_options[@]}" : \
+'--since=[Since when\: 30m, 24h, 7d]:SPAN:_default' \
+'--agent=[Of this agent alone]:NAME:_default' \
+'--send=[Send it to this sink, or to those of \`\[digest\]\`; all that people read where none is named]::SINK:_default' \
+'--config=[Configuration file, for the store, workspaces and sinks; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[The store; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As one JSON object]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
@@ -538,6 +553,7 @@ _detector_commands() {
 'gpu:Show what the GPUs do and who uses them' \
 'canary:Plant decoys that nobody is asked to open, list them, and see whether they alarm' \
 'task:Tell the daemon what agents are meant to do' \
+'digest:Tell what agents did\: programs, destinations, files of note, near misses' \
 'completions:Print shell completions' \
 'docs:Write the generated documents\: references, completions, man pages' \
     )
@@ -607,6 +623,11 @@ _detector__subcmd__canary__subcmd__plant_commands() {
 _detector__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'detector completions commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__digest_commands] )) ||
+_detector__subcmd__digest_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector digest commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__docs_commands] )) ||
 _detector__subcmd__docs_commands() {

@@ -5,8 +5,8 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that is surprised fails")]
 
-mod incident;
 mod digest;
+mod incident;
 mod task;
 
 use std::net::SocketAddr;

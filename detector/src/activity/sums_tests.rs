@@ -190,11 +190,17 @@ fn what_a_process_used_is_counted_once_and_what_no_task_declares_is_unexplained(
     world.exec(12, "/usr/bin/make", "make");
     world.used(12, 2 * SECOND);
     world.exit(12, 3_600 * SECOND);
+    // Came two seconds before its end.
+    let change = Membership::Joined;
+    let joins = CgroupMove { moved: id(14), to: CgroupId(1), path: "/a".into(), change };
+    world.event(9, EventKind::CgroupMove(joins));
+    world.now += 2 * SECOND;
+    world.exit(14, 3_600 * SECOND);
     world.task(vec![Expect::Cpu]);
     world.event(10, EventKind::Fork(Fork { child: id(13) }));
     world.exit(13, 4 * SECOND);
     let usage = world.taken().usage;
-    let expected = Usage { born: 2, ended: 3, cpu_s: 11.0, cpu_unexplained_s: 7.0, ..Usage::default() };
+    let expected = Usage { born: 2, ended: 4, cpu_s: 13.0, cpu_unexplained_s: 9.0, ..Usage::default() };
     assert_eq!(usage, expected);
 }
 

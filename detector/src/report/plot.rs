@@ -79,9 +79,14 @@ pub(super) fn plot(series: &Series, facts: &[(&Alert, &Evidence)], setting: &Set
     let base = HEIGHT - BELOW;
     let y = |value: f64| round(base - (value / top).clamp(0.0, 1.0) * (base - ABOVE));
     let x = |ms: i64| span.x(i128::from(ms) * 1_000_000);
-    let runs: Vec<&[(i64, f64)]> =
-        points.chunk_by(|a, b| b.0 - a.0 <= GAP.max((last - first) / 100)).collect();
-    let line = |run: &&[(i64, f64)]| {
+    let runs = points.chunk_by(|a, b| b.0 - a.0 <= GAP.max((last - first) / 100));
+    // A measurement holds for the time before it.
+    let whole = |run: &[(i64, f64)]| -> Vec<(i64, f64)> {
+        let start = run.first().map(|(ms, value)| (ms - MEASURED, *value));
+        start.into_iter().chain(run.iter().copied()).collect()
+    };
+    let runs: Vec<Vec<(i64, f64)>> = runs.map(whole).collect();
+    let line = |run: &Vec<(i64, f64)>| {
         let points: Vec<String> = run.iter().map(|(ms, value)| format!("{},{}", x(*ms), y(*value))).collect();
         points.join(" ")
     };
