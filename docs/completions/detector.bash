@@ -25,6 +25,9 @@ _detector() {
             detector,completions)
                 cmd="detector__subcmd__completions"
                 ;;
+            detector,config)
+                cmd="detector__subcmd__config"
+                ;;
             detector,digest)
                 cmd="detector__subcmd__digest"
                 ;;
@@ -51,6 +54,9 @@ _detector() {
                 ;;
             detector,run)
                 cmd="detector__subcmd__run"
+                ;;
+            detector,sinks)
+                cmd="detector__subcmd__sinks"
                 ;;
             detector,task)
                 cmd="detector__subcmd__task"
@@ -82,6 +88,12 @@ _detector() {
             detector__subcmd__canary,plant)
                 cmd="detector__subcmd__canary__subcmd__plant"
                 ;;
+            detector__subcmd__config,check)
+                cmd="detector__subcmd__config__subcmd__check"
+                ;;
+            detector__subcmd__config,show)
+                cmd="detector__subcmd__config__subcmd__show"
+                ;;
             detector__subcmd__rules,check)
                 cmd="detector__subcmd__rules__subcmd__check"
                 ;;
@@ -99,6 +111,18 @@ _detector() {
                 ;;
             detector__subcmd__rules,weights)
                 cmd="detector__subcmd__rules__subcmd__weights"
+                ;;
+            detector__subcmd__sinks,list)
+                cmd="detector__subcmd__sinks__subcmd__list"
+                ;;
+            detector__subcmd__sinks,pending)
+                cmd="detector__subcmd__sinks__subcmd__pending"
+                ;;
+            detector__subcmd__sinks,retry)
+                cmd="detector__subcmd__sinks__subcmd__retry"
+                ;;
+            detector__subcmd__sinks,test)
+                cmd="detector__subcmd__sinks__subcmd__test"
                 ;;
             detector__subcmd__task,call)
                 cmd="detector__subcmd__task__subcmd__call"
@@ -125,7 +149,7 @@ _detector() {
 
     case "${cmd}" in
         detector)
-            opts="-h -V --log --help --version run wrap replay record alerts explain rules doctor gpu canary task digest completions docs"
+            opts="-h -V --log --help --version run wrap replay record alerts explain sinks config rules doctor gpu canary task digest completions docs"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -465,6 +489,76 @@ _detector() {
                 return 0
             fi
             case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__config)
+            opts="-h -V --log --help --version show check"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__config__subcmd__check)
+            opts="-h -V --config --store --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__config__subcmd__show)
+            opts="-h -V --config --store --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --log)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -824,6 +918,128 @@ _detector() {
                     return 0
                     ;;
                 --record)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__sinks)
+            opts="-h -V --log --help --version list test pending retry"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__sinks__subcmd__list)
+            opts="-h -V --config --store --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__sinks__subcmd__pending)
+            opts="-h -V --config --store --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__sinks__subcmd__retry)
+            opts="-h -V --config --store --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        detector__subcmd__sinks__subcmd__test)
+            opts="-h -V --config --store --json --log --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,6 +33,8 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "replay" -d 'Judge
 complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C'
 complete -c detector -n "__fish_detector_needs_command" -f -a "alerts" -d 'List alerts and incidents, show one, acknowledge, mute'
 complete -c detector -n "__fish_detector_needs_command" -f -a "explain" -d 'Say why there was an alert: its rule, what matched, the story, what would have silenced it'
+complete -c detector -n "__fish_detector_needs_command" -f -a "sinks" -d 'Look after the sinks: where alerts go, whether they get there, and what waits'
+complete -c detector -n "__fish_detector_needs_command" -f -a "config" -d 'Show or check the configuration'
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
 complete -c detector -n "__fish_detector_needs_command" -f -a "gpu" -d 'Show what the GPUs do and who uses them'
@@ -140,6 +142,54 @@ complete -c detector -n "__fish_detector_using_subcommand explain" -l log -d 'Wh
 complete -c detector -n "__fish_detector_using_subcommand explain" -l json -d 'JSON instead of text'
 complete -c detector -n "__fish_detector_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "list" -d 'List the sinks of the configuration, what they take and how they fare'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "test" -d 'Send a test message and say what becomes of it; exit status 1 where one does not arrive'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "pending" -d 'List the messages that have not arrived, those that were given up too'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "retry" -d 'Put messages that were given up back into their queues; a daemon that runs sends them'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -f -a "show" -d 'Print the configuration as it counts, as TOML; secrets are hidden'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -f -a "check" -d 'Check the configuration as a start does: rules, sinks and secrets included'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s V -l version -d 'Print version'
