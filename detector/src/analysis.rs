@@ -285,14 +285,14 @@ impl Analyses {
         self.weigh(around, from, out);
     }
 
-    /// What came near a verdict on mining since it was asked for last.
-    pub(crate) fn near(&mut self) -> std::vec::Drain<'_, Near> {
-        self.mining.near()
-    }
-
     /// The process of an agent that wrote what this executes, if one did.
     pub(crate) fn writer(&self, exec: &Exec) -> Option<ProcessId> {
         self.new_code.writer(exec)
+    }
+
+    /// What came near a verdict on mining since it was asked for last.
+    pub(crate) fn near(&mut self) -> std::vec::Drain<'_, Near> {
+        self.mining.near()
     }
 
     /// Things that were not followed because too many were.

@@ -325,6 +325,9 @@ fn plain(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) => escape(text).into_owned(),
         serde_json::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
+        serde_json::Value::Null
+        | serde_json::Value::Bool(_)
+        | serde_json::Value::Number(_)
+        | serde_json::Value::Object(_) => value.to_string(),
     }
 }

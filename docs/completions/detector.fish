@@ -33,11 +33,14 @@ complete -c detector -n "__fish_detector_needs_command" -f -a "replay" -d 'Judge
 complete -c detector -n "__fish_detector_needs_command" -f -a "record" -d 'Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C'
 complete -c detector -n "__fish_detector_needs_command" -f -a "alerts" -d 'List alerts and incidents, show one, acknowledge, mute'
 complete -c detector -n "__fish_detector_needs_command" -f -a "explain" -d 'Say why there was an alert: its rule, what matched, the story, what would have silenced it'
+complete -c detector -n "__fish_detector_needs_command" -f -a "sinks" -d 'Look after the sinks: where alerts go, whether they get there, and what waits'
+complete -c detector -n "__fish_detector_needs_command" -f -a "config" -d 'Show or check the configuration'
 complete -c detector -n "__fish_detector_needs_command" -f -a "rules" -d 'Check, list, show, test and explain rules'
 complete -c detector -n "__fish_detector_needs_command" -f -a "doctor" -d 'Say what this kernel and these privileges allow, and what is not covered'
 complete -c detector -n "__fish_detector_needs_command" -f -a "gpu" -d 'Show what the GPUs do and who uses them'
 complete -c detector -n "__fish_detector_needs_command" -f -a "canary" -d 'Plant decoys that nobody is asked to open, list them, and see whether they alarm'
 complete -c detector -n "__fish_detector_needs_command" -f -a "task" -d 'Tell the daemon what agents are meant to do'
+complete -c detector -n "__fish_detector_needs_command" -f -a "digest" -d 'Tell what agents did: programs, destinations, files of note, near misses'
 complete -c detector -n "__fish_detector_needs_command" -f -a "completions" -d 'Print shell completions'
 complete -c detector -n "__fish_detector_needs_command" -f -a "docs" -d 'Write the generated documents: references, completions, man pages'
 complete -c detector -n "__fish_detector_using_subcommand run" -l config -d 'Configuration file' -r -F
@@ -139,6 +142,54 @@ complete -c detector -n "__fish_detector_using_subcommand explain" -l log -d 'Wh
 complete -c detector -n "__fish_detector_using_subcommand explain" -l json -d 'JSON instead of text'
 complete -c detector -n "__fish_detector_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c detector -n "__fish_detector_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "list" -d 'List the sinks of the configuration, what they take and how they fare'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "test" -d 'Send a test message and say what becomes of it; exit status 1 where one does not arrive'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "pending" -d 'List the messages that have not arrived, those that were given up too'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and not __fish_seen_subcommand_from list test pending retry" -f -a "retry" -d 'Put messages that were given up back into their queues; a daemon that runs sends them'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from list" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from test" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from pending" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -l json -d 'One JSON object a line'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand sinks; and __fish_seen_subcommand_from retry" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -f -a "show" -d 'Print the configuration as it counts, as TOML; secrets are hidden'
+complete -c detector -n "__fish_detector_using_subcommand config; and not __fish_seen_subcommand_from show check" -f -a "check" -d 'Check the configuration as a start does: rules, sinks and secrets included'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from show" -s V -l version -d 'Print version'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l config -d 'Configuration file; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l store -d 'Where alerts are kept; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -l json -d 'As JSON'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c detector -n "__fish_detector_using_subcommand config; and __fish_seen_subcommand_from check" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand rules; and not __fish_seen_subcommand_from check list show test weights explain" -s V -l version -d 'Print version'
@@ -247,6 +298,15 @@ complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_
 complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -f -a "start" -d 'A call begins; prints its id'
 complete -c detector -n "__fish_detector_using_subcommand task; and __fish_seen_subcommand_from call" -f -a "end" -d 'A call came back'
+complete -c detector -n "__fish_detector_using_subcommand digest" -l since -d 'Since when: 30m, 24h, 7d' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l agent -d 'Of this agent alone' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l send -d 'Send it to this sink, or to those of `[digest]`; all that people read where none is named' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l config -d 'Configuration file, for the store, workspaces and sinks; /etc/detector/config.toml where there is one' -r -F
+complete -c detector -n "__fish_detector_using_subcommand digest" -l store -d 'The store; otherwise DETECTOR_STORE, `[store] path`, /var/lib/detector/state.db' -r -F
+complete -c detector -n "__fish_detector_using_subcommand digest" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
+complete -c detector -n "__fish_detector_using_subcommand digest" -l json -d 'As one JSON object'
+complete -c detector -n "__fish_detector_using_subcommand digest" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c detector -n "__fish_detector_using_subcommand digest" -s V -l version -d 'Print version'
 complete -c detector -n "__fish_detector_using_subcommand completions" -l log -d 'What is logged to standard error: error, warn, info, debug, or a filter such as detector=debug' -r
 complete -c detector -n "__fish_detector_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c detector -n "__fish_detector_using_subcommand completions" -s V -l version -d 'Print version'

@@ -212,6 +212,123 @@ _arguments "${_arguments_options[@]}" : \
 ':id -- Id of an alert or incident, or the beginning or end of it:_default' \
 && ret=0
 ;;
+(sinks)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector__subcmd__sinks_commands" \
+"*::: :->sinks" \
+&& ret=0
+
+    case $state in
+    (sinks)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-sinks-command-$line[1]:"
+        case $line[1] in
+            (list)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON object a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(test)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON object a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::name -- Sink; all where none is named:_default' \
+&& ret=0
+;;
+(pending)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON object a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::name -- Sink; all where none is named:_default' \
+&& ret=0
+;;
+(retry)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[One JSON object a line]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+'::letter -- Sink, or number of a message as `pending` shows it; all where none is named:_default' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
+(config)
+_arguments "${_arguments_options[@]}" : \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+":: :_detector__subcmd__config_commands" \
+"*::: :->config" \
+&& ret=0
+
+    case $state in
+    (config)
+        words=($line[1] "${words[@]}")
+        (( CURRENT += 1 ))
+        curcontext="${curcontext%:*:*}:detector-config-command-$line[1]:"
+        case $line[1] in
+            (show)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+(check)
+_arguments "${_arguments_options[@]}" : \
+'--config=[Configuration file; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[Where alerts are kept; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As JSON]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
+        esac
+    ;;
+esac
+;;
 (rules)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
@@ -499,6 +616,21 @@ esac
     ;;
 esac
 ;;
+(digest)
+_arguments "${_arguments_options[@]}" : \
+'--since=[Since when\: 30m, 24h, 7d]:SPAN:_default' \
+'--agent=[Of this agent alone]:NAME:_default' \
+'--send=[Send it to this sink, or to those of \`\[digest\]\`; all that people read where none is named]::SINK:_default' \
+'--config=[Configuration file, for the store, workspaces and sinks; /etc/detector/config.toml where there is one]:FILE:_files' \
+'--store=[The store; otherwise DETECTOR_STORE, \`\[store\] path\`, /var/lib/detector/state.db]:FILE:_files' \
+'--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
+'--json[As one JSON object]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'-V[Print version]' \
+'--version[Print version]' \
+&& ret=0
+;;
 (completions)
 _arguments "${_arguments_options[@]}" : \
 '--log=[What is logged to standard error\: error, warn, info, debug, or a filter such as detector=debug]:FILTER:_default' \
@@ -533,11 +665,14 @@ _detector_commands() {
 'record:Record what the sensors see of a command, or of the agents of a configuration until Ctrl-C' \
 'alerts:List alerts and incidents, show one, acknowledge, mute' \
 'explain:Say why there was an alert\: its rule, what matched, the story, what would have silenced it' \
+'sinks:Look after the sinks\: where alerts go, whether they get there, and what waits' \
+'config:Show or check the configuration' \
 'rules:Check, list, show, test and explain rules' \
 'doctor:Say what this kernel and these privileges allow, and what is not covered' \
 'gpu:Show what the GPUs do and who uses them' \
 'canary:Plant decoys that nobody is asked to open, list them, and see whether they alarm' \
 'task:Tell the daemon what agents are meant to do' \
+'digest:Tell what agents did\: programs, destinations, files of note, near misses' \
 'completions:Print shell completions' \
 'docs:Write the generated documents\: references, completions, man pages' \
     )
@@ -607,6 +742,29 @@ _detector__subcmd__canary__subcmd__plant_commands() {
 _detector__subcmd__completions_commands() {
     local commands; commands=()
     _describe -t commands 'detector completions commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__config_commands] )) ||
+_detector__subcmd__config_commands() {
+    local commands; commands=(
+'show:Print the configuration as it counts, as TOML; secrets are hidden' \
+'check:Check the configuration as a start does\: rules, sinks and secrets included' \
+    )
+    _describe -t commands 'detector config commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__config__subcmd__check_commands] )) ||
+_detector__subcmd__config__subcmd__check_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector config check commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__config__subcmd__show_commands] )) ||
+_detector__subcmd__config__subcmd__show_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector config show commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__digest_commands] )) ||
+_detector__subcmd__digest_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector digest commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__docs_commands] )) ||
 _detector__subcmd__docs_commands() {
@@ -684,6 +842,36 @@ _detector__subcmd__rules__subcmd__weights_commands() {
 _detector__subcmd__run_commands() {
     local commands; commands=()
     _describe -t commands 'detector run commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__sinks_commands] )) ||
+_detector__subcmd__sinks_commands() {
+    local commands; commands=(
+'list:List the sinks of the configuration, what they take and how they fare' \
+'test:Send a test message and say what becomes of it; exit status 1 where one does not arrive' \
+'pending:List the messages that have not arrived, those that were given up too' \
+'retry:Put messages that were given up back into their queues; a daemon that runs sends them' \
+    )
+    _describe -t commands 'detector sinks commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__sinks__subcmd__list_commands] )) ||
+_detector__subcmd__sinks__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector sinks list commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__sinks__subcmd__pending_commands] )) ||
+_detector__subcmd__sinks__subcmd__pending_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector sinks pending commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__sinks__subcmd__retry_commands] )) ||
+_detector__subcmd__sinks__subcmd__retry_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector sinks retry commands' commands "$@"
+}
+(( $+functions[_detector__subcmd__sinks__subcmd__test_commands] )) ||
+_detector__subcmd__sinks__subcmd__test_commands() {
+    local commands; commands=()
+    _describe -t commands 'detector sinks test commands' commands "$@"
 }
 (( $+functions[_detector__subcmd__task_commands] )) ||
 _detector__subcmd__task_commands() {

@@ -55,16 +55,22 @@ impl Stage {
         detector
     }
 
-    /// An agent that goes on executing a program with the name of a miner, each time another copy in another tree.
-    fn agent(&self, count: u32, pause: &str) -> std::process::Child {
-        let script = format!(
-            "i=0; while [ $i -lt {count} ]; do cp /bin/true {0}/xmrig-$i; setsid -w {0}/xmrig-$i -o pool.example:3333; \
-             rm {0}/xmrig-$i; i=$((i+1)); {pause}; done",
-            self.place.path().display()
-        );
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        self.group.hold(&mut shell).unwrap().spawn().unwrap()
+    /// Executes a program with the name of a miner in the agent's group so many times, each in a tree of its own, so
+    /// that each is a story of its own.
+    fn act(&self, times: usize) {
+        let miner = self.place.path().join("xmrig");
+        if !miner.exists() {
+            // By another process: a test beside this one may fork while we hold the copy open for writing.
+            assert!(Command::new("cp").arg("/bin/true").arg(&miner).status().unwrap().success());
+        }
+        for _ in 0..times {
+            let mut run = Command::new(&miner);
+            run.args(["-o", "pool.example:3333"])
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            assert!(self.group.hold(&mut run).unwrap().status().unwrap().success());
+        }
     }
 }
 
@@ -92,28 +98,20 @@ fn wanted(store: &Path) -> BTreeSet<String> {
 fn nothing_is_lost_and_nothing_doubled_when_the_daemon_is_killed() {
     needs_root!();
     // A hundred kills of the delivery alone are in `tests/sinks/engine.rs`: starting the sensor takes a second.
-    const KILLS: u32 = 12;
+    const KILLS: u32 = 8;
     let hook = Hook::start(Mood::Moody).unwrap();
     let stage = Stage::new("kills", &hook.sink("hook"));
     let begun = Instant::now();
-    drop(stage.start());
-    let start = begun.elapsed();
-    let mut agent = stage.agent(1_000_000, "sleep 0.02");
-    let begun = Instant::now();
     let mut sizes = BTreeSet::new();
     for round in 0..KILLS {
-        let mut run = stage.command();
-        let mut daemon =
-            run.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        // From before it watches to well after.
-        std::thread::park_timeout(start.mul_f64(0.5 + f64::from((round * 5) % 12) / 8.0));
-        daemon.kill().unwrap();
-        daemon.wait().unwrap();
+        let mut detector = stage.start();
+        stage.act(10);
+        std::thread::park_timeout(Duration::from_millis(u64::from((round * 5) % KILLS) * 40));
+        detector.signal(Signal::KILL).unwrap();
+        detector.wait(LIMIT).unwrap();
         sizes.insert(wanted(&stage.store()).len());
     }
     let took = begun.elapsed();
-    agent.kill().unwrap();
-    agent.wait().unwrap();
     hook.be(Mood::Well);
     let detector = stage.start();
     wait_for("everything that is stored to arrive", 2 * LIMIT, || {
@@ -123,7 +121,7 @@ fn nothing_is_lost_and_nothing_doubled_when_the_daemon_is_killed() {
     assert!(detector.stop().unwrap().success());
     let (wanted, taken) = (wanted(&stage.store()), hook.keys());
     println!(
-        "{KILLS} kills in {took:.1?}, a start takes {start:.1?}; {} alerts, {} requests taken, the store grew in {} lives",
+        "{KILLS} kills in {took:.1?}: {} alerts, {} requests taken, the store grew in {} lives",
         wanted.len(),
         hook.taken(),
         sizes.len()
@@ -168,8 +166,7 @@ fn a_dead_sink_and_a_slow_one_delay_no_other_and_take_no_memory() {
     }
     let begun = Instant::now();
     let detector = stage.start();
-    let mut agent = stage.agent(300, ":");
-    assert!(agent.wait().unwrap().success());
+    stage.act(300);
     let waits = |name: &str| {
         let queues = store.queues().unwrap();
         queues.iter().find(|(known, ..)| known == name).map_or(0, |(_, waiting, _)| *waiting)
@@ -223,15 +220,13 @@ fn a_full_disk_costs_the_oldest_low_alerts_or_none() {
     run.env(STORE, disk.join("state.db"));
     let mut detector = Detector::start(run).unwrap();
     detector.wait_for_log(" watching ").unwrap();
-    let mut agent = stage.agent(40, ":");
-    assert!(agent.wait().unwrap().success());
+    stage.act(40);
     wait_for("the first alerts", LIMIT, || Ok((JsonLines::follow(&file).all()?.len() >= 40).then_some(())))
         .unwrap();
     // Somebody takes what is left.
     let _ = fs::write(disk.join("filler"), vec![0_u8; 4 << 20]);
     let before = JsonLines::follow(&file).all().unwrap().len();
-    let mut agent = stage.agent(60, ":");
-    assert!(agent.wait().unwrap().success());
+    stage.act(60);
     let arrived = wait_for("alerts on a full disk", LIMIT, || {
         Ok((JsonLines::follow(&file).all()?.len() >= before + 60).then_some(()))
     });
@@ -293,7 +288,7 @@ fn sinks_are_listed_tested_and_their_dead_letters_sent_again() {
     };
     let tested = run(&["sinks", "test", "hook"]);
     assert!(tested.code == Some(0) && tested.stdout.starts_with("hook: ok, "), "{tested:?}");
-    assert_eq!(receiver.keys().len(), 1);
+    assert_eq!(receiver.keys().len(), 2);
     let tested = run(&["sinks", "test", "gone"]);
     assert!(tested.code == Some(1) && tested.stdout.starts_with("gone: "), "{tested:?}");
     let unknown = run(&["sinks", "test", "hok"]);
@@ -322,7 +317,7 @@ fn sinks_change_with_a_reload_and_a_bad_one_changes_nothing() {
     let (first, second) = (Hook::start(Mood::Well).unwrap(), Hook::start(Mood::Well).unwrap());
     let stage = Stage::new("reload", &first.sink("hook"));
     let mut detector = stage.start();
-    stage.agent(1, ":").wait().unwrap();
+    stage.act(1);
     wait_for("an alert at the first", LIMIT, || Ok((!first.keys().is_empty()).then_some(()))).unwrap();
     let config = stage.place.path().join("config.toml");
     let good = fs::read_to_string(&config).unwrap();
@@ -333,7 +328,7 @@ fn sinks_change_with_a_reload_and_a_bad_one_changes_nothing() {
     detector.signal(Signal::HUP).unwrap();
     detector.wait_for_log("reloaded rules").unwrap();
     let before = first.keys();
-    stage.agent(1, ":").wait().unwrap();
+    stage.act(1);
     wait_for("an alert at the second", LIMIT, || Ok((!second.keys().is_empty()).then_some(()))).unwrap();
     assert_eq!(first.keys(), before);
     assert!(detector.stop().unwrap().success());

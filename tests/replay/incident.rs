@@ -51,7 +51,11 @@ fn dropped_executed_connected_and_mined_is_one_incident() {
     let ids: BTreeSet<&str> = alerts.iter().map(|alert| &*alert.incident).collect();
     assert_eq!(ids.len(), 1, "{alerts:#?}");
     let card = card::incident(&incident(alerts), &[]);
-    expect![[""]].assert_eq(&format!("{}\n{}\n", card.title, card.sentence));
+    expect![[r#"
+        Command Line of a Miner (and 5 more)
+        coder ran /tmp/.x/a, which it had from 203.0.113.9:80 and changed /etc/cron.d/job.
+    "#]]
+    .assert_eq(&format!("{}\n{}\n", card.title, card.sentence));
 }
 
 #[test]

@@ -77,12 +77,12 @@ impl Browser {
         });
         let mut browser =
             Self { child, to, from, number: 0, session: None, events: Vec::new(), _profile: profile };
-        let target = browser.ask("Target.createTarget", json!({"url": "about:blank"}))?;
+        let target = browser.ask("Target.createTarget", &json!({"url": "about:blank"}))?;
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = browser.ask("Target.attachToTarget", attach)?;
+        let session = browser.ask("Target.attachToTarget", &attach)?;
         browser.session = session["sessionId"].as_str().map(str::to_owned);
         for domain in ["Page", "Runtime", "Log", "Network", "Audits"] {
-            browser.ask(&format!("{domain}.enable"), json!({}))?;
+            browser.ask(&format!("{domain}.enable"), &json!({}))?;
         }
         Ok(browser)
     }
@@ -90,11 +90,11 @@ impl Browser {
     /// Opens a file in a window of this size, by `light` or `dark`; everything that the page told meanwhile.
     pub(crate) fn open(&mut self, file: &Path, width: u32, height: u32, scheme: &str) -> Result<Vec<Value>> {
         let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.ask("Emulation.setDeviceMetricsOverride", size)?;
+        self.ask("Emulation.setDeviceMetricsOverride", &size)?;
         let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        self.ask("Emulation.setEmulatedMedia", features)?;
+        self.ask("Emulation.setEmulatedMedia", &features)?;
         self.events.clear();
-        let page = self.ask("Page.navigate", json!({"url": format!("file://{}", file.display())}))?;
+        let page = self.ask("Page.navigate", &json!({"url": format!("file://{}", file.display())}))?;
         if let Some(error) = page["errorText"].as_str() {
             bail!("{} cannot be opened: {error}", file.display());
         }
@@ -110,7 +110,7 @@ impl Browser {
     /// What an expression of JavaScript gives.
     pub(crate) fn value(&mut self, expression: &str) -> Result<Value> {
         let ask = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
-        let answer = self.ask("Runtime.evaluate", ask)?;
+        let answer = self.ask("Runtime.evaluate", &ask)?;
         if answer.get("exceptionDetails").is_some() {
             bail!("{expression}: {answer}");
         }
@@ -123,12 +123,12 @@ impl Browser {
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
         let ask =
             json!({"format": "png", "clip": clip, "captureBeyondViewport": true, "optimizeForSpeed": false});
-        let answer = self.ask("Page.captureScreenshot", ask)?;
+        let answer = self.ask("Page.captureScreenshot", &ask)?;
         let data = answer["data"].as_str().context("no picture came")?;
         Ok(base64::engine::general_purpose::STANDARD.decode(data)?)
     }
 
-    fn ask(&mut self, method: &str, params: Value) -> Result<Value> {
+    fn ask(&mut self, method: &str, params: &Value) -> Result<Value> {
         self.number += 1;
         let mut message = json!({"id": self.number, "method": method, "params": params});
         if let Some(session) = &self.session {

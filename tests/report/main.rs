@@ -140,11 +140,11 @@ fn a_reader_of_screens_finds_headings_tables_and_titles() {
         assert_eq!(svg.value().attr("role"), Some("img"));
         let named = svg.value().attr("aria-labelledby").unwrap();
         for id in named.split(' ') {
-            let text: String = select(&html, &format!("#{id}")).iter().flat_map(|one| one.text()).collect();
+            let text: String = select(&html, &format!("#{id}")).iter().flat_map(scraper::ElementRef::text).collect();
             assert!(!text.is_empty(), "{id}");
         }
     }
-    assert!(select(&html, "svg polyline").len() > 0, "processors were measured");
+    assert!(!select(&html, "svg polyline").is_empty(), "processors were measured");
     assert!(select(&html, "th").iter().all(|cell| cell.value().attr("scope").is_some()));
     let shown: String = html.root_element().text().collect();
     for wanted in

@@ -39,7 +39,7 @@ fn agents_of_one_name_are_one_sample_every_ten_seconds() {
     let samples = tick(&mut sampler, 110);
     let expected =
         Sample { at_ms: 110_000, agent: "coder".to_owned(), cpu_cores: 2.0, gpus: vec![], processes: 4 };
-    assert_eq!(samples, [expected.clone()]);
+    assert_eq!(samples, std::slice::from_ref(&expected));
     // One more says that it is idle now; then nothing does.
     sampler.cpu(&cpu(&[(3, SECOND)]), name);
     let samples = tick(&mut sampler, 120);

@@ -15,8 +15,8 @@ use super::{Activity, Doing, Item, Usage, gpu};
 use crate::alert::escape::cut;
 use crate::analysis::{Around, Near, Observation, program};
 use crate::event::{
-    AgentId, CpuSample, Event, EventKind, Exec, FileEvent, FileOp, Flow, FlowStats, GpuSample, Nanos,
-    ProcessId, Protocol,
+    AgentId, CgroupMove, CpuSample, Event, EventKind, Exec, FileEvent, FileOp, Flow, FlowStats, GpuSample,
+    Membership, Nanos, ProcessId, Protocol,
 };
 use crate::process::Process;
 use crate::redact;
@@ -46,9 +46,27 @@ pub(crate) struct Sums {
     agents: HashMap<Box<str>, Of>,
     /// What flows that live on had carried when they were counted.
     flows: LruCache<u64, (u64, u64)>,
-    /// Nanoseconds of processors that processes born in our sight were seen to use, until they end.
-    used: LruCache<ProcessId, u64>,
+    /// What processes that began in our sight were seen to use of processors, until they end.
+    used: LruCache<ProcessId, Used>,
     dropped: u64,
+}
+
+/// What a process was seen to use.
+#[derive(Clone, Copy, Debug, Default)]
+struct Used {
+    /// Nanoseconds of processors.
+    nanos: u64,
+    /// When it came to the agent, where it was born elsewhere: what it used before is no agent's.
+    joined: Option<Nanos>,
+}
+
+impl Used {
+    /// What of all that it used until its end was not counted yet. One that was born elsewhere used at most the time
+    /// since it came; what several threads did is sampled.
+    fn rest(self, all: u64, now: Nanos) -> u64 {
+        let most = self.joined.map_or(u64::MAX, |joined| now.since(joined));
+        all.min(most).saturating_sub(self.nanos)
+    }
 }
 
 /// The sums of one agent.
@@ -78,14 +96,12 @@ impl Sums {
             EventKind::Exec(exec) => self.exec(around, name, event.process, exec),
             EventKind::Fork(fork) => {
                 self.of(name, |of| of.usage.born += 1);
-                if self.used.push(fork.child, 0).is_some_and(|(other, _)| other != fork.child) {
-                    self.dropped = self.dropped.saturating_add(1);
-                }
+                self.begins(fork.child, Used::default());
             }
             EventKind::Exit(exit) => {
                 let before = self.used.pop(&event.process);
                 let all = exit.user.saturating_add(exit.system);
-                let rest = before.map_or(0, |before| all.saturating_sub(before));
+                let rest = before.map_or(0, |before| before.rest(all, event.time));
                 let declared = is_declared(around, event.process, &Expect::Cpu);
                 self.of(name, |of| {
                     of.usage.ended += 1;
@@ -101,6 +117,9 @@ impl Sums {
                 self.listens(around, name, event.process, end.protocol, end.local);
             }
             EventKind::File(file) => self.file(name, file, lasts),
+            EventKind::CgroupMove(CgroupMove { moved, change: Membership::Joined, .. }) => {
+                self.begins(*moved, Used { nanos: 0, joined: Some(event.time) });
+            }
             EventKind::ConnectResult(_)
             | EventKind::Payload(_)
             | EventKind::Bind(_)
@@ -169,7 +188,7 @@ impl Sums {
             }
             let nanos = process.user.saturating_add(process.system);
             if let Some(used) = self.used.peek_mut(&process.process) {
-                *used = used.saturating_add(nanos);
+                used.nanos = used.nanos.saturating_add(nanos);
             }
             let declared = is_declared(around, process.process, &Expect::Cpu);
             self.of(name, |of| of.computes(nanos, declared));
@@ -253,6 +272,12 @@ impl Sums {
     /// Agents, flows and processes that were not followed because too many were.
     pub(crate) fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    fn begins(&mut self, process: ProcessId, used: Used) {
+        if self.used.push(process, used).is_some_and(|(other, _)| other != process) {
+            self.dropped = self.dropped.saturating_add(1);
+        }
     }
 
     fn exec(&mut self, around: Around<'_>, name: &str, process: ProcessId, exec: &Exec) {

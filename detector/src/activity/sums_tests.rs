@@ -177,8 +177,7 @@ fn a_million_destinations_stay_bounded_and_the_heavy_ones_are_right() {
 
 #[test]
 fn what_a_process_used_is_counted_once_and_what_no_task_declares_is_unexplained() {
-    let mut world = World::default();
-    world.now = SECOND;
+    let mut world = World { now: SECOND, ..World::default() };
     // Born in our sight: what was sampled is not counted again at its end.
     world.event(10, EventKind::Fork(Fork { child: id(11) }));
     world.exec(11, "/usr/bin/cc", "cc a.c");
@@ -190,18 +189,23 @@ fn what_a_process_used_is_counted_once_and_what_no_task_declares_is_unexplained(
     world.exec(12, "/usr/bin/make", "make");
     world.used(12, 2 * SECOND);
     world.exit(12, 3_600 * SECOND);
+    // Came two seconds before its end.
+    let change = Membership::Joined;
+    let joins = CgroupMove { moved: id(14), to: CgroupId(1), path: "/a".into(), change };
+    world.event(9, EventKind::CgroupMove(joins));
+    world.now += 2 * SECOND;
+    world.exit(14, 3_600 * SECOND);
     world.task(vec![Expect::Cpu]);
     world.event(10, EventKind::Fork(Fork { child: id(13) }));
     world.exit(13, 4 * SECOND);
     let usage = world.taken().usage;
-    let expected = Usage { born: 2, ended: 3, cpu_s: 11.0, cpu_unexplained_s: 7.0, ..Usage::default() };
+    let expected = Usage { born: 2, ended: 4, cpu_s: 13.0, cpu_unexplained_s: 9.0, ..Usage::default() };
     assert_eq!(usage, expected);
 }
 
 #[test]
 fn gpu_time_is_explained_by_a_task_that_declares_gpu() {
-    let mut world = World::default();
-    world.now = SECOND;
+    let mut world = World { now: SECOND, ..World::default() };
     let device = |index| GpuDevice { index, power: Some(200_000), ..GpuDevice::default() };
     let process = |pid, device, sm| GpuProcess {
         device,

@@ -58,7 +58,7 @@ fn show(common: &Common) -> anyhow::Result<ExitCode> {
     if common.json {
         writeln!(out, "{}", serde_json::to_string(&table)?)?;
     } else {
-        write!(out, "{}", escape_lines(&toml::to_string_pretty(&table)?))?;
+        writeln!(out, "{}", escape_lines(toml::to_string_pretty(&table)?.trim_end()))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -274,7 +274,9 @@ fn program(node: &Node) -> String {
 fn field_text(field: &Field) -> String {
     let value = match &field.value {
         Value::String(text) => clip(text, MOST),
-        other => clip(&other.to_string(), MOST),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            clip(&field.value.to_string(), MOST)
+        }
     };
     format!("{} = {value}", escape(&field.name))
 }

@@ -130,7 +130,7 @@ fn reload(args: &Args, remote: &Remote, intake: &Intake, delivery: &mut delivery
             tracing::info!(
                 rules = count,
                 sinks,
-                "reloaded rules, agents, expected daemons, canaries and sinks; kernel settings and [store] count from the next start"
+                "reloaded rules, agents, expected daemons, canaries and sinks; kernel settings, [store] and [digest] count from the next start"
             );
             intake.set_agents(patterns.clone());
             remote.send(Command::Reload(Box::new(rules), patterns, daemons, canaries));

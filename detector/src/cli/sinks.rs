@@ -12,7 +12,7 @@ use super::{BadArgument, run, setup};
 use crate::alert::escape::{clip, json_line};
 use crate::config::{Checked, SinkConfig};
 use crate::delivery::notice;
-use crate::sinks::{Body, Message};
+use crate::sinks::{Body, Grain, Message};
 use crate::store::queue::{Letters, Waiting};
 use crate::store::room::REMOVED;
 use crate::store::{Store, now_ms};
@@ -199,15 +199,8 @@ fn test(name: Option<&str>, common: &Common) -> anyhow::Result<ExitCode> {
     let host = crate::recording::host();
     let mut all_arrived = true;
     for sink in sinks {
-        let card = notice::test(&host, &sink.name);
-        let key = format!("{}-1", card.id);
-        let message = Message { key: &key, body: Body::Card(&card), reference: None };
         let begun = Instant::now();
-        let outcome = sink
-            .kind
-            .open(&sink.name, &checked.http)
-            .map_err(|error| format!("{:#}", anyhow::Error::from(error)))
-            .and_then(|mut open| open.deliver(&message).map_err(|failure| failure.to_string()));
+        let outcome = try_out(sink, &checked, &host);
         let took = begun.elapsed().as_millis();
         let line = match &outcome {
             Ok(_) => format!("{}: ok, {took} ms", sink.name),
@@ -220,6 +213,26 @@ fn test(name: Option<&str>, common: &Common) -> anyhow::Result<ExitCode> {
         common.say(&value, &line)?;
     }
     Ok(if all_arrived { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Sends a card, and to a machine an alert too: it may take the one and not the other.
+fn try_out(sink: &SinkConfig, checked: &Checked, host: &str) -> Result<(), String> {
+    let open = sink.kind.open(&sink.name, &checked.http);
+    let mut open = open.map_err(|error| format!("{:#}", anyhow::Error::from(error)))?;
+    let mut say = |id: &str, body: Body<'_>| {
+        let key = format!("{id}-1");
+        let message = Message { key: &key, body, reference: None };
+        open.deliver(&message).map(drop).map_err(|failure| failure.to_string())
+    };
+    let card = notice::test(host, &sink.name);
+    say(&card.id, Body::Card(&card))?;
+    match sink.kind.grain() {
+        Grain::Incident => Ok(()),
+        Grain::Alert => {
+            let alert = notice::test_alert(host, &sink.name);
+            say(&alert.id, Body::Alert(&alert))
+        }
+    }
 }
 
 fn pending(name: Option<&str>, common: &Common) -> anyhow::Result<ExitCode> {
@@ -273,8 +286,12 @@ fn retry(letter: Option<&str>, common: &Common) -> anyhow::Result<ExitCode> {
         let why = "nothing of that name or number was given up; `detector sinks pending` shows what was";
         return Err(BadArgument(why.to_owned()).into());
     }
-    let noun = if back == 1 { "message goes" } else { "messages go" };
-    common.say(&json!({ "back": back }), &format!("{back} {noun} out again"))?;
+    let line = match back {
+        0 => "nothing was given up".to_owned(),
+        1 => "1 message goes out again".to_owned(),
+        back => format!("{back} messages go out again"),
+    };
+    common.say(&json!({ "back": back }), &line)?;
     Ok(ExitCode::SUCCESS)
 }
 

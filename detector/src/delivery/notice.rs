@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::alert::Level;
 use crate::alert::card::{self, Card, Command, Line, Section, Stamp};
 use crate::alert::escape::clip;
+use crate::alert::{self, Alert, Coverage, Level, RuleRef};
 use crate::store::fold::Folded;
 use crate::store::room::Removed;
 
@@ -23,6 +23,38 @@ fn notice(host: &str, level: Level, title: &str, sentence: &str) -> Card {
 pub fn test(host: &str, sink: &str) -> Card {
     let (id, time) = stamp();
     card::test(Stamp { id: &id, host, time: &time }, sink)
+}
+
+/// An alert that only shows that alerts arrive.
+pub fn test_alert(host: &str, sink: &str) -> Alert {
+    let (id, time) = stamp();
+    Alert {
+        schema: alert::SCHEMA.to_owned(),
+        id,
+        incident: ulid::Ulid::new().to_string(),
+        time,
+        host: host.to_owned(),
+        level: Level::Informational,
+        title: "Test message".to_owned(),
+        summary: format!("The sink {sink} of the detector on {host} works; nothing happened."),
+        rule: RuleRef {
+            id: "00000000-0000-0000-0000-000000000000".to_owned(),
+            title: "Test message".to_owned(),
+            tags: Vec::new(),
+            file: "(none)".to_owned(),
+        },
+        agent: None,
+        process: None,
+        evidence: Vec::new(),
+        counter_evidence: Vec::new(),
+        task: None,
+        tool_call: None,
+        response: Vec::new(),
+        coverage: Coverage { events_lost: 0, gaps: Vec::new() },
+        count: 1,
+        latency_us: 0,
+        subject: None,
+    }
 }
 
 /// An id of its own, and now.

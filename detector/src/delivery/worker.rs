@@ -119,11 +119,11 @@ impl Worker {
 
     /// Delivers what is due. At the end that is also what would have waited for more to come.
     fn turn(&mut self, is_end: bool) -> Turn {
-        if let Some((store, due, receipt)) = self.unwritten.take()
-            && !self.note(store, due, receipt)
-        {
-            return Turn::Wait(IDLE);
+        if let Some((store, due, receipt)) = self.unwritten.take() {
+            self.note(store, due, receipt);
         }
+        // Its next message would be the one that has arrived already. The other store goes on.
+        let stuck = self.unwritten.as_ref().map(|(store, ..)| Arc::clone(store));
         let held = self.held();
         if !held.is_zero() {
             return Turn::Wait(held);
@@ -134,6 +134,9 @@ impl Worker {
         let at_ms = if is_end { i64::MAX } else { now_ms() };
         let shared = Arc::clone(&self.shared);
         for store in shared.stores() {
+            if stuck.as_ref().is_some_and(|stuck| Arc::ptr_eq(stuck, store)) {
+                continue;
+            }
             match self.serve(store, at_ms) {
                 Ok(true) => {
                     self.unread = 0;

@@ -146,7 +146,7 @@ fn lines(values: &mut [Value]) {
                 }
             }
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                within(value)
+                within(value);
             }
         }
     }

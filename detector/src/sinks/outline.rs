@@ -320,7 +320,7 @@ pub(super) mod tests {
             assert!(shown.contains("detector explain 01HF7YAT00QW5V9ZK8TD4M2C3R"), "{shown}");
             assert!(shown.starts_with("coder ran xmrig\n"), "{shown}");
         }
-        assert!(fit(&card, 2_000, text, String::len).contains("… 46 more"));
+        assert!(fit(&card, 2_000, text, String::len).contains("… 41 more"));
     }
 
     #[test]

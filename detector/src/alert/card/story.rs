@@ -113,7 +113,12 @@ fn sentence(incident: &Incident, rules: &[&Alert]) -> String {
     let mut more = 0;
     for alert in ordered.iter().filter(counted) {
         let part = told(&part(alert), PART);
-        if parts.contains(&part) {
+        // `ran x` says less than `ran x, which it wrote itself`.
+        if parts.iter().any(|known| says(known, &part)) {
+            continue;
+        }
+        if let Some(known) = parts.iter_mut().find(|known| says(&part, known)) {
+            *known = part;
             continue;
         }
         if parts.len() < PARTS { parts.push(part) } else { more += 1 }
@@ -128,6 +133,11 @@ fn sentence(incident: &Incident, rules: &[&Alert]) -> String {
         incident.agent.as_ref().map_or_else(|| format!("On {}", incident.host), |agent| agent.name.clone());
     let last = parts.pop().unwrap_or_default();
     format!("{who} {} and {last}.", parts.join(", "))
+}
+
+/// Whether one part of the sentence says what another one does, and perhaps more.
+fn says(part: &str, other: &str) -> bool {
+    part.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(','))
 }
 
 /// What one finding adds to the story, as something that somebody did.

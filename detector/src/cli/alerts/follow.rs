@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::io::{Write as _, stdout};
 use std::process::ExitCode;
-use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::List;
 use super::list::{Rows, filter};
@@ -12,7 +13,7 @@ use crate::store::Store;
 use crate::store::alerts::{Filter, Stored};
 
 /// How often the store is asked whether somebody has written; that costs a look into shared memory.
-const PAUSE: Duration = Duration::from_millis(300);
+const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 300_000_000 };
 /// How many of the newest alerts are watched for repeats.
 const WATCHED: u32 = 1_000;
 /// Most alerts that are read at once.
@@ -37,7 +38,9 @@ pub(super) fn run(args: &List) -> anyhow::Result<ExitCode> {
     loop {
         let now = store.data_version()?;
         if now == version {
-            std::thread::sleep(PAUSE);
+            if reader_is_gone()? {
+                return Ok(ExitCode::SUCCESS);
+            }
             continue;
         }
         version = now;
@@ -45,6 +48,14 @@ pub(super) fn run(args: &List) -> anyhow::Result<ExitCode> {
             print(args, &rows, &store, &stored)?;
         }
     }
+}
+
+/// Waits a pause for whoever reads our output to go away.
+fn reader_is_gone() -> std::io::Result<bool> {
+    let out = stdout();
+    let mut fds = [PollFd::new(&out, PollFlags::empty())];
+    poll(&mut fds, Some(&PAUSE))?;
+    Ok(fds.iter().any(|fd| fd.revents().intersects(PollFlags::ERR | PollFlags::HUP)))
 }
 
 /// Alerts that are new, and those that have changed, in the order of their arrival.
