@@ -140,7 +140,8 @@ fn a_reader_of_screens_finds_headings_tables_and_titles() {
         assert_eq!(svg.value().attr("role"), Some("img"));
         let named = svg.value().attr("aria-labelledby").unwrap();
         for id in named.split(' ') {
-            let text: String = select(&html, &format!("#{id}")).iter().flat_map(scraper::ElementRef::text).collect();
+            let text: String =
+                select(&html, &format!("#{id}")).iter().flat_map(scraper::ElementRef::text).collect();
             assert!(!text.is_empty(), "{id}");
         }
     }
