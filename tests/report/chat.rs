@@ -35,7 +35,12 @@ pub(crate) fn page(blocks: &[Value]) -> String {
 fn block(block: &Value) -> String {
     let inner = |name: &str| block[name].as_array().map(Vec::as_slice).unwrap_or_default();
     match block["type"].as_str().unwrap() {
-        "header" => format!("<h2>{}</h2>", text(&block["text"])),
+        "header" => {
+            // The coloured disc before the level, drawn: the fonts here have none.
+            let shown = text(&block["text"]);
+            let rest = shown.trim_start_matches(|letter| letter > '\u{1f000}');
+            format!("<h2><span class=disc></span>{rest}</h2>")
+        }
         "rich_text" => {
             format!("<div class=rich>{}</div>", inner("elements").iter().map(rich).collect::<String>())
         }
