@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use detector_tests::detector::STORE;
 use detector_tests::trigger::program;
 use detector_tests::{needs_root, skip};
 
@@ -158,7 +159,7 @@ fn in_mounts(script: &str) -> Option<Ended> {
     let place = tempfile::tempdir().unwrap();
     let mut command = Command::new("unshare");
     command.args(["-m", "--propagation", "private", "sh", "-c", &script]).arg(program("detector").unwrap());
-    let ended = end(command.current_dir(place.path()));
+    let ended = end(command.current_dir(place.path()).env(STORE, ":memory:"));
     assert!(!place.path().join("ran").exists());
     (ended.code != Some(77)).then_some(ended)
 }

@@ -8,6 +8,7 @@ use std::thread;
 
 use detector_tests::cgroup;
 use detector_tests::detector::Detector;
+use detector_tests::detector::STORE;
 use detector_tests::needs_root;
 use detector_tests::trigger::program;
 use detector_tests::wait::{LIMIT, wait_for};
@@ -74,7 +75,7 @@ fn what_nohup_has_ignored_stays_ignored() {
     needs_root!();
     let script = r#"trap '' HUP; exec "$0" wrap -- sh -c 'kill -HUP $PPID; kill -HUP $$; echo still here'"#;
     let mut command = Command::new("sh");
-    command.args(["-c", script]).arg(program("detector").unwrap());
+    command.args(["-c", script]).arg(program("detector").unwrap()).env(STORE, ":memory:");
     let ended = end(&mut command);
     assert_eq!((ended.code, ended.stdout.as_str()), (Some(0), "still here\n"), "{}", ended.stderr);
 }
