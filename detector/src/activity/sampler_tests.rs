@@ -1,3 +1,5 @@
+//! How busy agents are told to be.
+
 use super::*;
 use crate::event::{CgroupId, CpuAgent, GpuDevice, GpuProcess, ProcessId, Ticks};
 

@@ -1,3 +1,5 @@
+//! Sums add up, stay bounded, and what no task explains is told apart.
+
 use std::sync::Arc;
 
 use super::*;

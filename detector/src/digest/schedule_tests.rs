@@ -1,3 +1,5 @@
+//! A digest is due once, after a restart too.
+
 use super::*;
 use crate::activity::{Activity, Doing, Item, Usage};
 use crate::store::outbox::Owned;

@@ -1,3 +1,5 @@
+//! A digest says what the store holds, in bounded words.
+
 use std::sync::Arc;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Sums and samples are kept, joined and let go.
+
 use super::*;
 use crate::activity::GpuUse;
 
