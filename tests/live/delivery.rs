@@ -212,7 +212,7 @@ fn a_full_disk_costs_the_oldest_low_alerts_or_none() {
     let disk = place.path().join("disk");
     fs::create_dir(&disk).unwrap();
     let mounted =
-        Command::new("mount").args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(&disk).status().unwrap();
+        Command::new("mount").args(["-t", "tmpfs", "-o", "size=24m", "tmpfs"]).arg(&disk).status().unwrap();
     if !mounted.success() {
         skip!("no tmpfs can be mounted here");
     }
@@ -226,7 +226,7 @@ fn a_full_disk_costs_the_oldest_low_alerts_or_none() {
     wait_for("the first alerts", LIMIT, || Ok((JsonLines::follow(&file).all()?.len() >= 40).then_some(())))
         .unwrap();
     // Somebody takes what is left.
-    let _ = fs::write(disk.join("filler"), vec![0_u8; 4 << 20]);
+    let _ = fs::write(disk.join("filler"), vec![0_u8; 32 << 20]);
     let before = JsonLines::follow(&file).all().unwrap().len();
     stage.act(60);
     let arrived = wait_for("alerts on a full disk", LIMIT, || {
@@ -248,8 +248,10 @@ fn a_full_disk_costs_the_oldest_low_alerts_or_none() {
     let store = Store::open(&disk.join("state.db")).unwrap();
     println!("{} alerts in the store after the disk was full", store.total().unwrap());
     // The oldest made room for the newest.
-    let newest = JsonLines::follow(&file).all().unwrap().last().unwrap().clone();
+    let mut lines = JsonLines::follow(&file);
+    let newest = lines.all().unwrap().iter().rfind(|line| line["rule"].is_object()).unwrap();
     assert!(store.alert(newest["id"].as_str().unwrap()).unwrap().is_some(), "{newest}");
+    drop(store);
     assert!(Command::new("umount").arg(&disk).status().unwrap().success());
 }
 

@@ -114,6 +114,8 @@ const LEFT_OUT: &[&str] = &[
     "cli::",
     "cpu::",
     "daemon::",
+    "delivery::",
+    "digest::",
     "mining::",
     "gpu::",
     "new_code::",

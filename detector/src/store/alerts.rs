@@ -74,8 +74,8 @@ pub struct Recorded {
     pub acknowledged: bool,
 }
 
-/// Puts an alert down, or what became of it, and lets its incident grow. `None` where the store knew all of it: an
-/// alert with the same id that counts no more.
+/// Puts an alert down, or what became of it, and lets its incident grow. `None` where the store knew all of it: the
+/// same alert again, or an earlier state of it.
 pub(super) fn record(
     db: &Connection,
     alert: &Alert,
@@ -84,13 +84,14 @@ pub(super) fn record(
     let json = json(alert, "an alert")?;
     let subject = alert.subject.as_ref().map(|subject| json_of(&**subject, "a subject")).transpose()?;
     let count = i64::try_from(alert.count).unwrap_or(i64::MAX);
-    let known: Option<(i64, i64, i64)> = db
-        .prepare_cached("SELECT revision, count, level FROM alert WHERE id = ?1")?
-        .query_row([&alert.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    // A tool call that is told late changes an alert that counts no more than before.
+    let known: Option<(i64, i64, bool)> = db
+        .prepare_cached("SELECT revision, count, count > ?2 OR alert = ?3 FROM alert WHERE id = ?1")?
+        .query_row(params![alert.id, count, json], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
         .optional()?;
     let agent = alert.agent.as_ref().map(|agent| &*agent.name);
     let level = alert.level as i64;
-    if known.is_some_and(|(_, before, was)| count <= before && level <= was) {
+    if known.is_some_and(|(.., is_old)| is_old) {
         return Ok(None);
     }
     let (revision, before) = match known {

@@ -291,14 +291,16 @@ impl Store {
         Ok(statement.query_row([incident], |row| row.get(0))?)
     }
 
-    /// A message has arrived. An incident's row stays, for what comes after, not before `next_ms`.
+    /// A message has arrived. An incident's row stays, for what comes after, not before `next_ms` unless it has become
+    /// graver meanwhile.
     ///
     /// # Errors
     /// The store cannot be written.
     pub fn arrived(&self, due: &Due, reference: Option<&str>, next_ms: i64) -> Result<(), StoreError> {
         self.db()
             .prepare_cached(
-                "UPDATE delivery SET sent = sending, sending = NULL, attempts = 0, error = NULL, due_ms = ?3,
+                "UPDATE delivery SET sent = sending, sending = NULL, attempts = 0, error = NULL,
+                    due_ms = CASE WHEN level > max(told_level, ?5) THEN 0 ELSE ?3 END,
                     reference = coalesce(?2, reference), told = max(told, ?4), told_level = max(told_level, ?5),
                     messages = messages + 1, hushed = 0,
                     state = CASE WHEN sending >= wanted THEN 'sent' ELSE 'waiting' END
